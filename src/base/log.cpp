@@ -1,0 +1,27 @@
+#include "base/log.h"
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <vector>
+
+namespace convoy {
+
+Log::Log(Level level, int rank, const std::string& host, const std::string& file) {
+  std::vector<spdlog::sink_ptr> sinks{std::make_shared<spdlog::sinks::stderr_sink_mt>()};
+  if (!file.empty()) sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+  logger_ = std::make_shared<spdlog::logger>("convoy", sinks.begin(), sinks.end());
+  const std::string who = rank == 0 ? "" : fmt::format("rank {} @{}: ", rank, host);
+  logger_->set_pattern("[%H:%M:%S] " + who + "%v");
+  logger_->set_level(level == Level::verbose                  ? spdlog::level::debug
+                     : level == Level::quiet || rank != 0     ? spdlog::level::warn
+                                                              : spdlog::level::info);
+  logger_->flush_on(spdlog::level::info);
+}
+
+void Log::write(int severity, const std::string& line) const {
+  if (logger_) logger_->log(static_cast<spdlog::level::level_enum>(severity), line);
+}
+
+}  // namespace convoy

@@ -1,0 +1,98 @@
+// THE port: what a backend must do, all of it. A backend compiles the whole Program into a Plan bound to an Arena, or
+// throws naming the node; there is no per-operation execution beside the plan and no fallback to another backend.
+// Layouts, fusion, streams and workspaces are private to the plan. Nothing here is asynchronous except through Event.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "net/program.h"
+#include "port/arena.h"
+#include "port/batch.h"
+
+namespace convoy {
+
+struct CompileOptions {
+  bool keep_values = false;  // no fusion, nothing overwritten: peek() answers for every node
+  bool allow_reference_kernels = false;  // a library's slow "ref:" kernels are refused unless a test asks for them
+};
+
+// One line of a plan that can be printed.
+struct StepInfo {
+  int node = 0;
+  Pass pass = Pass::forward;
+  std::string implementation;   // "jit:avx2", "fused into layer1.0.bn1", ...
+  int64_t flops = 0;            // by definition of the operation, multiply and add counted separately
+  int64_t bytes = 0;            // least traffic: inputs read once, outputs written once
+};
+
+struct PlanInfo {
+  std::vector<StepInfo> steps;
+  size_t activation_bytes = 0;  // the planned arena of values and gradients
+  size_t weight_bytes = 0;      // private, reordered copies
+  size_t scratch_bytes = 0;
+};
+
+enum class Peek { value, gradient };  // a node's output, and d loss / d output
+
+class Plan {
+ public:
+  virtual ~Plan() = default;
+  // Forward and backward over one worker's minibatch. OVERWRITES arena.grads() (parameters: d of the minibatch's mean
+  // loss; statistics: the minibatch's mean and variance), calling `ready` bucket by bucket. After the first call it
+  // allocates nothing.
+  virtual void train(const Batch& batch, const ReadyFn& ready) = 0;
+  // Forward with running statistics and no dropout. Only for Programs lowered with Mode::inference.
+  virtual void infer(const Batch& batch) = 0;
+  // Sums over all images since the last call, then starts again at zero.
+  virtual Totals totals() = 0;
+  // Copies node's value or gradient of the last run into `to` as NCHW f32 (node.shape.elements() * images); false if
+  // fusion hid it. Backends that fuse answer for all nodes under CompileOptions::keep_values.
+  virtual bool peek(Peek what, int node, std::span<float> to) = 0;
+  virtual PlanInfo info() const = 0;
+};
+
+// g' = grad_scale*g + decay*w per element, then, with v the state:
+//   inside  (Caffe, eq. 10 of Goyal et al.): v = momentum*v + rate*g';  w -= v         (nesterov: w -= momentum*v + rate*g')
+//   outside (PyTorch, eq. 9):                v = momentum*v + g';       w -= rate*v    (nesterov: w -= rate*(g' + momentum*v))
+struct MomentumStep {
+  enum class Convention { inside, outside };
+  Convention convention = Convention::outside;
+  bool nesterov = false;
+  float grad_scale = 1.0f, decay = 0.0f, rate = 0.0f, momentum = 0.0f;
+};
+
+// Element-wise work of the optimizers on the device that holds the arena. Results do not depend on the thread count.
+class Vector {
+ public:
+  virtual ~Vector() = default;
+  // Sum of squares in a fixed order, in double.
+  virtual double squared_norm(std::span<const float> x) = 0;
+  virtual void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g, const MomentumStep& step) = 0;
+  // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers.
+  virtual void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) = 0;
+};
+
+struct DeviceInfo {
+  std::string backend;   // "onednn"
+  std::string library;   // "oneDNN 3.2.0"
+  std::string isa;       // what the kernels really use: "avx2", "avx512_core_amx", ...
+  std::string hardware;  // CPU or GPU model
+  int threads = 1;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual DeviceInfo device() const = 0;
+  virtual Buffer allocate(size_t bytes) { return host_buffer(bytes); }
+  // The arena must outlive the plan; program.layout must be the arena's.
+  virtual std::unique_ptr<Plan> compile(const Program& program, Arena& arena, const CompileOptions& options) = 0;
+  std::unique_ptr<Plan> compile(const Program& program, Arena& arena) { return compile(program, arena, {}); }
+  virtual Vector& vector() = 0;
+};
+
+}  // namespace convoy
