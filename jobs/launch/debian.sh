@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what convoy needs on Debian 12 (root, or sudo), and only what is missing.
+#   jobs/launch/debian.sh [--yes] [--tests]
+#     --yes     ask nothing
+#     --tests   also what tests/run.sh needs: Catch2, MPICH, clang, and Pillow, NumPy and h5py in .deps/python
+# oneDNN 3.x is taken from PyPI into .deps/onednn; where that cannot be had, Debian's oneDNN 2.6 is used instead.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+yes=no tests=no
+for argument in "$@"; do
+  case "$argument" in
+    --yes) yes=yes ;;
+    --tests) tests=yes ;;
+    *) echo "debian.sh: unknown argument $argument (known: --yes --tests)" >&2; exit 64 ;;
+  esac
+done
+
+packages=(g++ make cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libhwloc-dev libjpeg62-turbo-dev
+          libpng-dev libxxhash-dev libfmt-dev libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev
+          libmatio-dev libdnnl-dev python3 python3-venv)
+if [ $tests = yes ]; then packages+=(catch2 libmpich-dev mpich clang libomp-dev); fi
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "Debian packages to install: ${missing[*]}"
+  if [ $yes = no ]; then
+    read -r -p "Install them now? [Y/n] " answer || answer=n
+    case "$answer" in ''|[Yy]*) ;; *) echo "Nothing was installed." >&2; exit 1 ;; esac
+  fi
+  root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "Not root and no sudo: ask an administrator for the packages above." >&2; exit 1; }
+    root=(sudo)
+  fi
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+mkdir -p .deps
+if [ ! -x .deps/python/bin/pip ]; then python3 -m venv .deps/python; fi
+if [ $tests = yes ] && ! .deps/python/bin/python -c 'import PIL, numpy, h5py' 2>/dev/null; then
+  .deps/python/bin/pip install -q --disable-pip-version-check pillow numpy h5py ||
+    echo "Pillow, NumPy and h5py could not be installed: the tests that read with them will say that they are skipped."
+fi
+
+if [ ! -e .deps/onednn/include/oneapi/dnnl/dnnl.hpp ] && [ "$(uname -m)" = x86_64 ]; then
+  wheels=$(mktemp -d)
+  if .deps/python/bin/pip download -q --disable-pip-version-check --no-deps --only-binary=:all: -d "$wheels" \
+      onednn-cpu-gomp==2023.2.0 onednn-devel-cpu-gomp==2023.2.0; then
+    for wheel in "$wheels"/*.whl; do python3 -m zipfile -e "$wheel" "$wheels/unpacked"; done
+    mkdir -p "$wheels/onednn/lib"
+    cp -r "$wheels"/unpacked/onednn_devel*.data/data/include "$wheels/onednn/"
+    cp "$wheels"/unpacked/onednn_cpu*.data/data/lib/libdnnl.so.3 "$wheels/onednn/lib/"
+    ln -s libdnnl.so.3 "$wheels/onednn/lib/libdnnl.so"
+    rm -rf .deps/onednn
+    mv "$wheels/onednn" .deps/onednn
+  else
+    echo "oneDNN 3.x could not be fetched from PyPI: building with Debian's oneDNN 2.6 (slower; results name it)."
+  fi
+  rm -rf "$wheels"
+fi
