@@ -22,7 +22,10 @@ std::string LocalCommunicator::host() const {
   return name.data();
 }
 
-void LocalCommunicator::exchange(int, std::span<const float>, std::span<float>) { ensure(false); }
+std::unique_ptr<Communicator::Pending> LocalCommunicator::start_exchange(int peer, std::span<const float>,
+                                                                         std::span<float>) {
+  fail("there is no rank {} to exchange data with: this program runs as one rank without MPI", peer);
+}
 
 std::unique_ptr<Communicator::Pending> LocalCommunicator::start_sum(std::span<float>) {
   return std::make_unique<Done>();

@@ -15,7 +15,8 @@ namespace convoy {
 
 class Communicator {
  public:
-  // A sum under way; wait() completes it (and the destructor waits). The span must stay alive until then.
+  // A message or sum under way; its spans must stay alive until test() or wait() says it is complete. Destroying it
+  // before gives it up: only for the way out of a failed job, the communicator is of no further use.
   class Pending {
    public:
     virtual ~Pending() = default;
@@ -34,7 +35,8 @@ class Communicator {
   virtual std::vector<std::string> gather(const std::string& mine) = 0;  // every rank's text, by rank, on every rank
 
   // Sends `out` to `peer` and receives `in` from it at the same time (sizes may differ and be zero).
-  virtual void exchange(int peer, std::span<const float> out, std::span<float> in) = 0;
+  virtual std::unique_ptr<Pending> start_exchange(int peer, std::span<const float> out, std::span<float> in) = 0;
+  void exchange(int peer, std::span<const float> out, std::span<float> in) { start_exchange(peer, out, in)->wait(); }
   // The library's own sum of f32 in place: any rank count, order of additions not promised.
   virtual std::unique_ptr<Pending> start_sum(std::span<float> values) = 0;
 
@@ -50,7 +52,7 @@ class LocalCommunicator final : public Communicator {
   void broadcast(std::span<std::byte>, int) override {}
   void sum(std::span<int64_t>) override {}
   std::vector<std::string> gather(const std::string& mine) override { return {mine}; }
-  void exchange(int peer, std::span<const float> out, std::span<float> in) override;
+  std::unique_ptr<Pending> start_exchange(int peer, std::span<const float> out, std::span<float> in) override;
   std::unique_ptr<Pending> start_sum(std::span<float> values) override;
   std::string library() const override { return "none"; }
 };

@@ -1,0 +1,71 @@
+// Sums the gradients of all W workers over all ranks, bucket by bucket, while the backward pass still runs.
+// A rank holds the contiguous workers [first, first + count) and runs them one after another: all but the
+// last are added to partial sums on the ladder (comm/ladder.h, memory of log2(count) arenas); the last one's
+// buckets are completed in place in arena.grads() and handed, in ascending order, to ONE progress thread,
+// which runs the fixed-order tree (comm/tree.h) or the MPI library's sum. From the last leaf's first bucket
+// until wait() returns, the progress thread is the only one that may call the communicator, and a handed-over
+// bucket is touched by nobody else. The bits on the tree depend neither on the number of ranks (any 2^k that
+// divides W) nor on `overlap`.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "port/arena.h"
+#include "port/batch.h"
+#include "port/communicator.h"
+
+namespace convoy {
+
+enum class Road { tree, library };
+
+struct Share {
+  int first = 0, count = 0;  // contiguous workers of this rank; count 0 only on the library's road
+};
+
+// Worker w of `workers` belongs to rank w*ranks/workers rounded so that shares differ by at most one worker.
+Share even_share(int workers, int ranks, int rank);
+
+struct ReducerOptions {
+  Road road = Road::tree;
+  bool overlap = true;  // false: no thread, everything is summed inside wait(); the same bits
+  std::chrono::milliseconds stall_limit =
+      std::chrono::seconds(600);  // without any progress, then an error; 0: never
+};
+
+class Reducer {
+ public:
+  // Collective: all ranks compare road, workers, shares and layout, and refuse what does not fit together,
+  // naming the rank. The communicator and the arena must outlive the reducer.
+  Reducer(Communicator& communicator, Arena& arena, int workers, Share mine,
+          const ReducerOptions& options = {});
+  ~Reducer();  // gives up what is still under way: does not wait for other ranks
+
+  // For Plan::train of this rank's worker first + `worker`, called in the order 0 ... count-1 within a step.
+  // When it returns, the plan may overwrite the bucket if another worker follows, and must leave it alone
+  // until wait() if not.
+  ReadyFn leaf(int worker);
+  // Afterwards arena.grads() holds, on every rank, the sum over ALL W workers. Rethrows what the progress
+  // thread met.
+  void wait();
+
+  // Seconds of the last completed step.
+  struct Times {
+    double exposed = 0;           // inside wait(): what the overlap did not hide
+    double total = 0;             // sums of buckets under way, on whatever thread
+    double local = 0;             // adding this rank's own workers on the ladder
+    std::vector<double> buckets;  // from a bucket's start to its end
+  };
+  const Times& times() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+// What may be said of the result: "bitwise for any 2^k ranks of this fingerprint" or "repeatable".
+std::string claim(Road road, int ranks, int workers);
+
+}  // namespace convoy
