@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs every test: installs what is missing, builds, then climbs the ladder (tests/README.md).
+#   tests/run.sh [--yes] [--quick]
+#     --yes     install missing packages without asking
+#     --quick   GCC and Open MPI only: no MPICH, clang or sanitizers
+# CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+yes=() quick=no
+for argument in "$@"; do
+  case "$argument" in
+    --yes) yes=(--yes) ;;
+    --quick) quick=yes ;;
+    *) echo "run.sh: unknown argument $argument (known: --yes --quick)" >&2; exit 64 ;;
+  esac
+done
+jobs/launch/debian.sh "${yes[@]}" --tests || exit 1
+
+export CONVOY_PYTHON=$PWD/.deps/python/bin/python
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+if [ -n "${CONVOY_REAL_DATA:-}" ]; then echo "real images: $CONVOY_REAL_DATA"
+else echo "SKIPPED: tests on real images (set CONVOY_REAL_DATA to a folder that holds them)"; fi
+
+mkdir -p build/logs
+passed=0 failed=0 broken=()
+step() {  # step NAME COMMAND...
+  local name=$1 started=$SECONDS
+  shift
+  if "$@" >"build/logs/$name.log" 2>&1; then
+    passed=$((passed + 1))
+    printf 'ok     %-28s %4d s   %s\n' "$name" $((SECONDS - started)) "$(grep -E 'passed|assertions|lint:' "build/logs/$name.log" | tail -n 1)"
+  else
+    failed=$((failed + 1)) broken+=("$name")
+    printf 'FAILED %-28s %4d s   build/logs/%s.log ends:\n' "$name" $((SECONDS - started)) "$name"
+    tail -n 40 "build/logs/$name.log" | sed 's/^/    /'
+  fi
+  grep -hE '^ *SKIPPED' "build/logs/$name.log" | sort -u | sed 's/^/       /'
+}
+
+step lint tests/lint/lint.py
+step lint-catches-plants tests/lint/lint.py --self-test
+step build-gcc-openmpi jobs/launch/build.sh build -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON
+for rung in unit data parity golden; do step $rung build/bin/test_$rung; done
+for rung in mpi train; do step $rung-openmpi tests/$rung/run.sh build; done
+for rung in cli faults; do step $rung tests/$rung/run.sh build; done
+if [ $quick = no ]; then
+  step build-gcc-mpich jobs/launch/build.sh build-mpich -DMPI_CXX_COMPILER=mpicxx.mpich -DCONVOY_WERROR=ON -- convoy test_mpi test_train
+  for rung in mpi train; do step $rung-mpich tests/$rung/run.sh build-mpich; done
+  step build-onednn-2 jobs/launch/build.sh build-onednn2 -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON \
+    -DCONVOY_ONEDNN_ROOT= -- test_parity
+  step parity-onednn-2 build-onednn2/bin/test_parity
+  step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+    -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON
+  step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DCONVOY_SANITIZE=address,undefined -- test_unit test_data
+  for rung in unit data; do step $rung-sanitizers build-sanitizers/bin/test_$rung; done
+fi
+
+[ $failed -eq 0 ] || echo "failed: ${broken[*]}"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
