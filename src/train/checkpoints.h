@@ -1,0 +1,49 @@
+// The checkpoints of a run: DIR/checkpoint-<step>.h5, the newest `keep` of them. Rank 0 writes and reads, all
+// ranks hold the same arena; save and restore are collective. A save that fails for want of space or
+// permission is a warning and the run goes on, the previous checkpoints intact; at the end it is an error if
+// the last state could not be saved.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "base/log.h"
+#include "port/communicator.h"
+#include "train/checkpoint.h"
+
+namespace convoy {
+
+struct CheckpointPolicy {
+  std::filesystem::path directory;  // empty: nothing is saved or restored
+  int64_t every_steps = 0;          // 0: not by steps
+  int every_epochs = 1;             // 0: not by epochs; the last step is always saved
+  int keep = 2;
+  bool resume = false;
+};
+
+class Checkpoints {
+ public:
+  Checkpoints(CheckpointPolicy policy, const Graph& graph, Communicator& comm, Log log);
+
+  const CheckpointPolicy& policy() const { return policy_; }
+  // The step to go on with; 0, and the arena as it was, without a checkpoint. Falls back to the previous one,
+  // with a warning, if the newest is broken. On return every rank has the same arena.
+  int64_t restore(Arena& arena, const Snapshot& wanted);
+  // `now.step` steps are done. False if it could not be saved.
+  bool save(const Arena& arena, const Snapshot& now);
+  double seconds() const { return seconds_; }
+  const std::string& last_failure() const { return failure_; }  // "" if the newest save succeeded; rank 0
+
+ private:
+  CheckpointPolicy policy_;
+  const Graph& graph_;
+  Communicator& comm_;
+  Log log_;
+  double seconds_ = 0.0;
+  std::string failure_;
+};
+
+// checkpoint-<step>.h5 in `directory`, newest first.
+std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& directory);
+
+}  // namespace convoy

@@ -1,0 +1,127 @@
+// An Experiment is everything the bits of a training depend on, and nothing else: network, W workers x b
+// images, input pipeline, optimizer, schedule, seed. Where it runs is the Placement (train/placement.h).
+// Parsed from TOML (one table a struct below, one key a member), where unknown, misspelt, ill-typed,
+// out-of-range and unread keys are errors that name file and line. Defaults that depend on a choice
+// (network.model, optimizer.variant) are set by defaults_of_choices(). Rates and decays are absolute unless
+// said; durations are in epochs of the training set, fractions allowed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace convoy {
+
+struct NetworkOptions {
+  std::string model = "resnet50";  // resnet{18,34,50,101,152}, alexnet, alexnet-bn, alexnet-torchvision
+  std::string variant =
+      "v1.5";  // ResNet: stride on the 3x3 (v1.5: fb.resnet.torch, Goyal et al.) or the 1x1 (v1: He et al.)
+  std::string stem =
+      "imagenet";            // ResNet: 7x7/2 and max pooling, or "small" (3x3/1) for 32 to 64 pixel inputs
+  int input = 224;           // pixels a side; 227 for alexnet and alexnet-bn
+  int classes = 0;           // 0: as many as the training set has
+  bool zero_gamma = true;    // ResNet: last batch norm of every block starts at 0 (Goyal et al., sec. 5.1)
+  double bn_epsilon = 1e-5;  // 1e-4 for alexnet-bn
+  double bn_keep = 0.9;      // weight of the old running statistics
+  bool bn_unbiased = true;   // running variance from n/(n-1)
+  double label_smoothing = 0.0;
+  double dropout = 0.5;  // AlexNets
+};
+
+// What happens to an image between the shard and the network; src/cli copies it into data's Transform.
+struct InputOptions {
+  std::filesystem::path train, held_out;      // relative to the job file (from a flag: to the current folder)
+  std::string train_crop = "random-resized";  // or "random" (of the resized image), "center"
+  int input = 224;                            // = network.input
+  int resize = 256;                           // short side before a center or random crop
+  bool squash = false;                        // resize to resize x resize, without keeping the aspect ratio
+  bool mirror = true;
+  double min_area = 0.08, max_area = 1.0, min_ratio = 3.0 / 4, max_ratio = 4.0 / 3;  // random-resized
+  std::array<double, 3> mean{0.485, 0.456, 0.406}, std{0.229, 0.224, 0.225};  // in `order`, after `scale`
+  double scale = 1.0 / 255;   // multiplies the 8-bit value first
+  std::string order = "rgb";  // or "bgr"
+};
+
+struct MinibatchOptions {
+  int workers = 1;  // W
+  int images = 32;  // b, per worker: batch norm's statistics are over these
+  int64_t global() const { return int64_t{workers} * images; }
+};
+
+struct TrainOptions {
+  double epochs = 0;  // one of epochs and steps
+  int64_t steps = 0;
+  uint64_t seed = 1;
+  int evaluate_every = 1;   // epochs; 0: at the end only. Changes no bit
+  double bucket_mib = 8.0;  // size of the gradient buckets. Changes no bit
+};
+
+// Where decay enters, who is skipped and whether momentum is corrected: train/optimizer.h.
+struct OptimizerOptions {
+  std::string kind = "sgd";            // or "lars"
+  std::string variant = "paper";       // lars: paper, caffe, mlperf, mlperf-scaled, nvidia
+  std::string convention = "outside";  // sgd: rate outside the velocity (PyTorch) or "inside" (Caffe)
+  double momentum = 0.9;
+  bool nesterov = false;
+  bool momentum_correction = true;  // rate inside only: momentum x rate/previous rate (Goyal et al., sec. 3)
+  double weight_decay = 1e-4;
+  bool decay_bias = true, decay_norm = false;
+  double trust = 0.001, epsilon = 0.0;  // lars
+  bool adapt_bias = true, adapt_norm = true;
+};
+
+struct ScheduleOptions {
+  std::string kind = "step";  // or poly, cosine, constant
+  double rate = 0.1;          // the rate after warm-up
+  int per_images = 0;         // linear scaling: rate x (global minibatch)/per_images; 0: rate is absolute
+  double warmup_epochs = 0;   // one of warmup_epochs and warmup_steps
+  int64_t warmup_steps = 0;
+  double warmup_from = 0.0;                    // absolute
+  std::vector<double> milestones{30, 60, 80};  // step: epochs
+  double factor = 0.1;                         // step: at each milestone
+  double power = 2.0;                          // poly
+  double end_rate = 0.0;                       // poly, cosine: absolute
+  std::string decay = "shifted";  // poly, cosine: over the steps after warm-up, or "continued" from the
+                                  // current step (nvcaffe)
+};
+
+struct Experiment {
+  std::string name = "unnamed", description, source;
+  std::string published_toml, published_json;  // what the authors got, as written; free keys
+  NetworkOptions network;
+  InputOptions data;
+  MinibatchOptions minibatch;
+  TrainOptions train;
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  std::map<std::string, std::string> origins;  // "section.key" -> "job.toml:12" or "flag"; absent: default
+};
+
+// The datasets as the Experiment needs to know them; src/cli fills it from data's Dataset.
+struct DatasetFacts {
+  std::string path, fingerprint;
+  int64_t samples = 0;
+  int classes = 0;
+};
+
+// Overrides are "section.key=value" with a TOML value; a bare word is a string. Exit::usage on anything
+// wrong.
+Experiment parse_experiment(const std::filesystem::path& file,
+                            const std::vector<std::string>& overrides = {});
+Experiment parse_experiment_text(std::string_view text, const std::string& file_name,
+                                 const std::vector<std::string>& overrides = {});
+
+// A job file again, every key that is read filled in, with where its value came from.
+std::string resolved_toml(const Experiment& experiment);
+
+// What the bits depend on, one "section.key = value" a line, and its 32-digit hash. Not in it: name,
+// description, source, published, paths, train.evaluate_every, train.bucket_mib, and keys that the chosen
+// parts do not read.
+std::string arithmetic(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
+std::string hash(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
+
+}  // namespace convoy

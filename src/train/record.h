@@ -1,0 +1,67 @@
+// What the loop tells the world: one call a step, an evaluation, a checkpoint, and the end. Rank 0 gets a
+// RunRecord (train/run_record.h: files and progress), other ranks the silent base class. Calls are made in
+// step order from one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "port/backend.h"
+
+namespace convoy {
+
+// Seconds of one step on one rank. `communication` is the exposed part: waiting after the backward pass.
+struct StepTimes {
+  double total = 0, data_wait = 0, compute = 0, communication = 0, optimizer = 0;
+};
+
+struct StepRecord {
+  int64_t step = 0;
+  Totals totals;  // over all workers and ranks
+  double rate = 0;
+  StepTimes times;  // this rank's
+};
+
+struct EvaluationRecord {
+  int64_t step = 0;   // the step after which it was made
+  double epochs = 0;  // passed
+  Totals train;       // since the last evaluation
+  Totals held_out;    // images = 0 without a held-out set
+  double rate = 0;
+  double train_seconds = 0, seconds = 0;
+  std::string digest;  // of all weights
+};
+
+// One rank's facts for result.json, gathered at the end.
+struct RankReport {
+  int rank = 0, first_worker = 0, workers = 0;
+  std::string host;
+  DeviceInfo device;
+  size_t activation_bytes = 0, weight_bytes = 0, scratch_bytes = 0, arena_bytes = 0, peak_rss_bytes = 0;
+  StepTimes median;  // over this run's steps, the first left out
+};
+
+struct FinalRecord {
+  std::string status = "completed";  // completed | time_limit | diverged | failed
+  int exit_code = 0;
+  std::string reason;  // of a status other than completed
+  int64_t steps = 0;   // done, of the experiment
+  std::string digest;
+  std::string claim;            // what is promised about the bits
+  int64_t flops_per_image = 0;  // training: forward and backward
+  std::vector<RankReport> ranks;
+  double init_seconds = 0, train_seconds = 0, evaluate_seconds = 0, checkpoint_seconds = 0;
+};
+
+class Record {
+ public:
+  virtual ~Record() = default;
+  virtual void start(int64_t /*step: restored, or 0*/, const FinalRecord& /*what is known by then*/) {}
+  virtual void step(const StepRecord&) {}
+  virtual void evaluation(const EvaluationRecord&) {}
+  virtual void checkpoint(int64_t /*steps done*/, double /*seconds*/) {}
+  virtual void finish(const FinalRecord&) {}
+};
+
+}  // namespace convoy

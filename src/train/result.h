@@ -1,0 +1,53 @@
+// result.json, schema convoy.result/1: every fact that two runs are compared by. Units are in the names,
+// accuracies are integers beside fractions, what is not known is null (never 0), NaN never appears. Built on
+// rank 0 from the records.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "train/experiment.h"
+#include "train/metrics.h"
+#include "train/placement.h"
+#include "train/record.h"
+
+namespace convoy {
+
+class Result {
+ public:
+  Result(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out,
+         const Placement& placement, std::string run_id, std::string mpi_library);
+
+  void resume(const std::vector<Json>& metrics, int64_t step);  // what happened before
+  void step(const StepRecord& record);
+  void evaluation(const EvaluationRecord& record);
+  void finish(const FinalRecord& record);
+  void know(const FinalRecord& record);  // facts about ranks and plans; status stays "running"
+  Json json() const;
+  void write(const std::filesystem::path& path) const { replace(path, json()); }
+
+ private:
+  static void replace(const std::filesystem::path& path, const Json& content);
+  Json launch() const;
+  Json steps() const;
+
+  Experiment experiment_;
+  DatasetFacts train_, held_out_;
+  Placement placement_;
+  std::string run_id_, mpi_library_, started_, ended_;
+  std::string status_ = "running";
+  int64_t resumed_at_ = 0, steps_done_ = 0;
+  std::vector<Json> epochs_;
+  std::vector<double> step_seconds_;  // of this process, the first step left out
+  bool first_step_ = true;
+  FinalRecord final_;
+};
+
+// Tool version, compiler, flags and libraries of this build.
+Json tool_json();
+// Nearest-rank quantiles {min, p05, p25, median, p75, p95, max} of a non-empty sample.
+Json quantiles(std::vector<double> values);
+
+}  // namespace convoy

@@ -1,0 +1,38 @@
+// The folder of one run, made fresh or taken up again by --resume:
+//   config.resolved.toml  env.json  log.txt  metrics.jsonl  result.json  curve.svg  checkpoints/
+// All of it can be read while the run goes on. Paths only; rank 0 makes the folder, others learn its name.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "port/communicator.h"
+#include "train/experiment.h"
+
+namespace convoy {
+
+struct RunDirectory {
+  std::filesystem::path root;
+  std::filesystem::path config() const { return root / "config.resolved.toml"; }
+  std::filesystem::path environment() const { return root / "env.json"; }
+  std::filesystem::path log() const { return root / "log.txt"; }
+  std::filesystem::path metrics() const { return root / "metrics.jsonl"; }
+  std::filesystem::path result() const { return root / "result.json"; }
+  std::filesystem::path curve() const { return root / "curve.svg"; }
+  std::filesystem::path checkpoints() const { return root / "checkpoints"; }
+};
+
+// `wanted` empty: runs/<UTC time>_<experiment name>. A folder that is not empty is refused, unless resume.
+// Collective.
+RunDirectory open_run_directory(const std::filesystem::path& wanted, bool resume,
+                                const Experiment& experiment, Communicator& comm);
+// What the run was given: config.resolved.toml and env.json (command, host, time, CONVOY_*, OMP_* and
+// launcher variables).
+void describe_run(const RunDirectory& directory, const Experiment& experiment,
+                  const std::vector<std::string>& command);
+
+std::string utc_now();  // "2026-11-21T14:55:02Z"
+
+}  // namespace convoy

@@ -1,0 +1,40 @@
+// The learning rate of every step, and where epochs end. Samples form one endless stream of epochs: step s
+// covers samples [s*B, (s+1)*B) of it, B = workers x images, and an epoch ends in the step in which a
+// multiple of N is reached; nothing is dropped. steps = epochs*N/B to the nearest whole: 450,410 for 256
+// images and 90 epochs of ImageNet, 14,075 for 8192, 3,519 for 32,768. Warm-up is per step (Goyal et al.,
+// sec. 2.2): from + (peak-from)*s/w for s < w.
+//   step      peak * factor^k, k = milestones that have been reached when the step starts
+//   poly      end + (peak-end)*(1-x)^power;  cosine  end + (peak-end)*(1+cos(pi x))/2
+//             x = (s-w)/(steps-w) when shifted (MLPerf), s/steps when continued (nvcaffe: a small drop after
+//             warm-up)
+#pragma once
+
+#include <cstdint>
+
+#include "train/experiment.h"
+
+namespace convoy {
+
+class Schedule {
+ public:
+  Schedule(const Experiment& experiment, int64_t training_samples);
+  int64_t steps() const { return steps_; }
+  int64_t warmup_steps() const { return warmup_; }
+  double peak() const { return peak_; }
+  double rate(int64_t step) const;
+  int64_t epoch_of(int64_t step) const {
+    return step * global_ / samples_;
+  }                                         // of the step's first sample, from 0
+  double epochs_after(int64_t step) const;  // passed when the step has run
+  bool ends_epoch(int64_t step) const;      // an epoch's last sample is in it, or it is the last step
+  bool evaluates(int64_t step) const;       // ends_epoch, thinned by train.evaluate_every
+  int64_t global() const { return global_; }
+
+ private:
+  ScheduleOptions options_;
+  int64_t samples_, global_, steps_ = 0, warmup_ = 0;
+  int evaluate_every_;
+  double peak_;
+};
+
+}  // namespace convoy

@@ -1,0 +1,47 @@
+// The loop. train() runs an Experiment on this rank of its Placement: every rank calls it with the same
+// experiment and its own parts. It owns the arena, the plans and the reducer; everything in Job belongs to
+// the caller and must outlive it. Collective and synchronous, but for the sum of gradients, which overlaps
+// the backward pass (comm/reducer.h).
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include "base/log.h"
+#include "port/backend.h"
+#include "port/communicator.h"
+#include "port/loader.h"
+#include "train/checkpoints.h"
+#include "train/placement.h"
+#include "train/record.h"
+
+namespace convoy {
+
+struct Job {
+  const Experiment& experiment;
+  const Placement& placement;
+  const Graph& graph;  // make_network(experiment.network, train.classes)
+  Communicator& comm;
+  Backend& backend;  // of this rank
+  Loader& images;    // training: workers = W, this rank's share prefetched
+  Loader* held_out;  // evaluation: workers = ranks (train/evaluate.h); null: none
+  DatasetFacts train_facts, held_out_facts;
+  CheckpointPolicy checkpoints;
+  Record& record;
+  Log log;
+  const std::atomic<bool>* stop = nullptr;  // set (by a signal): checkpoint, then Exit::time_limit
+};
+
+struct Outcome {
+  Exit exit = Exit::ok;            // ok, diverged or time_limit
+  int64_t steps = 0;               // done, restored ones included
+  std::string digest;              // of all weights
+  std::optional<Totals> held_out;  // of the last evaluation in this call
+};
+
+Outcome train(const Job& job);
+
+// Bytes of the gradient buckets of an experiment, for lower().
+size_t bucket_bytes(const Experiment& experiment);
+
+}  // namespace convoy
