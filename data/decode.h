@@ -1,0 +1,35 @@
+// Encoded bytes (JPEG of every kind that libjpeg-turbo reads at 8 bits, or PNG under any name) to 8-bit RGB, pixel for
+// pixel what Pillow's Image.open(..).convert("RGB") gives: slow-integer IDCT, fancy upsampling, grayscale replicated,
+// CMYK and YCCK by Adobe's inverted convention, alpha dropped, EXIF orientation and ICC profiles ignored.
+// The caller owns every buffer; nothing is kept between calls, so any number of threads may decode at once.
+// Damage that libjpeg can live with (a truncated or rotten scan: the lost part is grey) is counted, never printed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convoy {
+
+struct Image {
+  int width = 0, height = 0;
+  std::vector<uint8_t> rgb;  // [height][width][3]
+};
+
+struct DecodeReport {
+  int64_t warnings = 0;
+  std::string first_warning;
+};
+
+// Limits, checked on the header before anything is allocated: libjpeg's side and Pillow's "decompression bomb".
+constexpr int64_t max_image_side = 65500;
+constexpr int64_t max_image_pixels = 178956970;
+
+// Throws Error with the reason alone; the caller adds the file's name. `report` is overwritten.
+Image decode(std::span<const std::byte> encoded, DecodeReport* report = nullptr);
+// The same into `dst`, whose buffer is reused: no allocation of ours once it has seen the largest image.
+void decode(std::span<const std::byte> encoded, Image& dst, DecodeReport* report = nullptr);
+
+}  // namespace convoy

@@ -1,0 +1,125 @@
+#include <cstdio>  // jpeglib.h needs it, and does not include it
+
+#include <jpeglib.h>
+
+#include <csetjmp>
+
+#include "base/error.h"
+#include "data/decode_formats.h"
+
+namespace convoy {
+namespace {
+
+// Each scan of a progressive file costs a pass over all coefficients, however few bytes it has.
+constexpr int max_scans = 500;
+
+// libjpeg's handlers may neither throw nor return from an error, so text waits in plain arrays and longjmp goes back.
+struct Errors {
+  jpeg_error_mgr base;
+  std::jmp_buf escape;
+  int64_t warnings;
+  char reason[JMSG_LENGTH_MAX], first_warning[JMSG_LENGTH_MAX];
+};
+
+Errors& errors_of(j_common_ptr info) { return *reinterpret_cast<Errors*>(info->err); }
+
+[[noreturn]] void on_error(j_common_ptr info) {
+  info->err->format_message(info, errors_of(info).reason);
+  std::longjmp(errors_of(info).escape, 1);
+}
+
+void on_message(j_common_ptr info, int level) {
+  if (level >= 0) return;  // a trace message
+  if (errors_of(info).warnings++ == 0) info->err->format_message(info, errors_of(info).first_warning);
+}
+
+void on_progress(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= max_scans) return;
+  std::snprintf(errors_of(info).reason, JMSG_LENGTH_MAX, "more than %d scans", max_scans);
+  std::longjmp(errors_of(info).escape, 1);
+}
+
+struct Decompressor {
+  jpeg_decompress_struct info{};
+  Errors errors{};
+  jpeg_progress_mgr progress{};
+  Decompressor() {
+    info.err = jpeg_std_error(&errors.base);
+    errors.base.error_exit = on_error;
+    errors.base.emit_message = on_message;
+    progress.progress_monitor = on_progress;
+  }
+  ~Decompressor() { jpeg_destroy_decompress(&info); }
+  Decompressor(const Decompressor&) = delete;
+};
+
+// The functions that may be left by longjmp: no object with a destructor lives in them. False: errors.reason says why.
+bool read_header(Decompressor& d, std::span<const std::byte> encoded) {
+  if (setjmp(d.errors.escape)) return false;
+  jpeg_create_decompress(&d.info);
+  d.info.progress = &d.progress;
+  jpeg_mem_src(&d.info, reinterpret_cast<const unsigned char*>(encoded.data()), encoded.size());
+  jpeg_read_header(&d.info, TRUE);
+  return true;
+}
+
+bool start(Decompressor& d) {
+  if (setjmp(d.errors.escape)) return false;
+  jpeg_start_decompress(&d.info);
+  return true;
+}
+
+bool read_row(Decompressor& d, uint8_t* row) {
+  if (setjmp(d.errors.escape)) return false;
+  return jpeg_read_scanlines(&d.info, &row, 1) == 1;
+}
+
+bool finish(Decompressor& d) {
+  if (setjmp(d.errors.escape)) return false;
+  jpeg_finish_decompress(&d.info);
+  return true;
+}
+
+// Pillow's CMYK to RGB after inversion: nk - (255 - ink) * nk / 255 with its rounding (Convert.c, cmyk2rgb).
+void cmyk_to_rgb(const uint8_t* src, uint8_t* dst, int width) {
+  for (int x = 0; x < width; ++x) {
+    const int black = src[4 * x + 3];
+    for (int c = 0; c < 3; ++c) {
+      const int product = (255 - src[4 * x + c]) * black + 128;
+      dst[3 * x + c] = static_cast<uint8_t>(black - (((product >> 8) + product) >> 8));
+    }
+  }
+}
+
+}  // namespace
+
+void decode_jpeg(std::span<const std::byte> encoded, Image& dst, DecodeReport& report) {
+  Decompressor d;
+  const auto must = [&d](bool fine) { require(fine, "JPEG: {}", d.errors.reason); };
+  must(read_header(d, encoded));
+  const int components = d.info.num_components;
+  require(d.info.data_precision == 8, "JPEG: {} bits a sample; only 8 are read", d.info.data_precision);
+  require(components == 1 || components == 3 || components == 4,
+          "JPEG: {} components; only 1, 3 and 4 are read", components);
+  // From here on the size is ours: a second frame header inside the scan would change the one in d.info.
+  prepare(dst, d.info.image_width, d.info.image_height);
+  d.info.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
+  must(start(d));
+  const auto agrees = [&] {
+    return d.info.output_width == static_cast<unsigned>(dst.width) &&
+           d.info.output_height == static_cast<unsigned>(dst.height) &&
+           d.info.output_components == (components == 4 ? 4 : 3);
+  };
+  std::vector<uint8_t> inks(components == 4 ? static_cast<size_t>(dst.width) * 4 : 0);
+  for (int y = 0; y < dst.height; ++y) {
+    uint8_t* row = dst.rgb.data() + static_cast<size_t>(y) * dst.width * 3;
+    require(agrees(), "JPEG: its size changes inside the scan");
+    must(read_row(d, inks.empty() ? row : inks.data()));
+    if (!inks.empty()) cmyk_to_rgb(inks.data(), row, dst.width);
+  }
+  must(finish(d));
+  report.warnings = d.errors.warnings;
+  report.first_warning = d.errors.first_warning;
+}
+
+}  // namespace convoy

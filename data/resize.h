@@ -1,0 +1,38 @@
+// Pillow's antialiased bilinear resize, bit for bit: a triangle filter as wide as the reduction, weights in 22-bit fixed
+// point, a horizontal pass rounded to 8 bits, then a vertical one (Pillow, src/libImaging/Resample.c).
+// resize(src, crop, ..) equals src.crop(crop).resize((width, height), BILINEAR), which is what torchvision does: the
+// filter never reads outside the crop. The crop is read in place, and only the wanted window of the result is computed.
+// Integer arithmetic: the same bits on every machine. The caller owns dst and scratch; both are reused.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/decode.h"
+
+namespace convoy {
+
+struct Crop {
+  int left = 0, top = 0, width = 0, height = 0;
+  bool operator==(const Crop&) const = default;
+};
+
+// For each output position: the first input position, how many there are, and their weights (`stride` apart).
+struct ResizeFilter {
+  std::vector<int32_t> first, count, weights;
+  int stride = 0;
+};
+
+struct ResizeScratch {
+  ResizeFilter horizontal, vertical;
+  std::vector<double> exact;
+  std::vector<int32_t> sums;
+  std::vector<uint8_t> rows;
+};
+
+void resize(const Image& src, const Crop& crop, int width, int height, Image& dst, ResizeScratch& scratch);
+// Only `window` of the width x height result: dst becomes window.width x window.height.
+void resize(const Image& src, const Crop& crop, int width, int height, const Crop& window, Image& dst,
+            ResizeScratch& scratch);
+
+}  // namespace convoy
