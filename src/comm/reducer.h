@@ -25,10 +25,12 @@ struct Share {
   int first = 0, count = 0;  // contiguous workers of this rank; count 0 only on the library's road
 };
 
-// Worker w of `workers` belongs to rank w*ranks/workers rounded so that shares differ by at most one worker.
+// Contiguous shares by rank that differ by at most one worker; the only shares that the tree takes when ranks
+// divide W.
 Share even_share(int workers, int ranks, int rank);
 
 struct ReducerOptions {
+  using Road = convoy::Road;
   Road road = Road::tree;
   bool overlap = true;  // false: no thread, everything is summed inside wait(); the same bits
   std::chrono::milliseconds stall_limit =

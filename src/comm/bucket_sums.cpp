@@ -1,0 +1,127 @@
+#include "comm/bucket_sums.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "base/error.h"
+#include "comm/backoff.h"
+
+namespace convoy {
+namespace {
+
+double seconds_between(std::chrono::steady_clock::time_point begin,
+                       std::chrono::steady_clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+
+size_t largest_bucket(const Layout& layout) {
+  int64_t largest = 0;
+  for (const Bucket& bucket : layout.buckets) largest = std::max(largest, bucket.end - bucket.begin);
+  return static_cast<size_t>(largest);
+}
+
+}  // namespace
+
+BucketSums::BucketSums(Communicator& communicator, Arena& arena, Road road,
+                       std::chrono::milliseconds stall_limit, Source& source)
+    : communicator_(communicator),
+      arena_(arena),
+      source_(source),
+      road_(road),
+      stall_limit_(stall_limit),
+      hosts_(communicator.gather(communicator.host())),
+      scratch_(host_buffer(0)),
+      seconds_(arena.layout().buckets.size(), 0.0) {
+  if (road != Road::tree) return;
+  scratch_elements_ = tree_scratch(largest_bucket(arena.layout()), communicator.size());
+  scratch_ = host_buffer(scratch_elements_ * sizeof(float));
+}
+
+void BucketSums::run() {
+  busy_ = 0;
+  if (road_ == Road::tree)
+    run_tree();
+  else
+    run_library();
+}
+
+void BucketSums::run_tree() {
+  const std::span<float> scratch(reinterpret_cast<float*>(scratch_.get()), scratch_elements_);
+  for (int bucket = 0; std::cmp_less(bucket, seconds_.size()); ++bucket) {
+    source_.wait_for(bucket);
+    const auto begin = Clock::now();
+    try {
+      tree_sum(communicator_, arena_.grads(bucket), scratch,
+               [this](Communicator::Pending& message, const TreeStep& step) { finish(message, step); });
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", name(bucket), error.what()), error.code());
+    }
+    seconds_[static_cast<size_t>(bucket)] = seconds_between(begin, Clock::now());
+    busy_ += seconds_[static_cast<size_t>(bucket)];
+  }
+}
+
+void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
+  const auto begin = Clock::now();
+  for (Backoff backoff; !message.test(); backoff.pause())
+    require(!stalled_since(begin),
+            "rank {} on {} has not answered for {:g} s at step {} of {} of the tree: look for what that rank "
+            "reports, or "
+            "raise the stall limit if it may take so long",
+            step.peer, hosts_[static_cast<size_t>(step.peer)], seconds_between(begin, Clock::now()),
+            step.step, step.steps);
+}
+
+void BucketSums::run_library() {
+  struct Flight {
+    int bucket;
+    std::unique_ptr<Communicator::Pending> sum;
+    Clock::time_point begin;
+  };
+  std::deque<Flight> flights;
+  const int buckets = static_cast<int>(seconds_.size());
+  auto last_progress = Clock::now(), take_off = last_progress;
+  Backoff backoff;
+  for (int next = 0; next < buckets || !flights.empty(); backoff.pause()) {
+    if (flights.empty()) {
+      source_.wait_for(next);
+      last_progress = take_off = Clock::now();
+    }
+    const size_t before = flights.size();
+    try {
+      for (; next < buckets && source_.is_ready(next); ++next)
+        flights.push_back({next, communicator_.start_sum(arena_.grads(next)), Clock::now()});
+      const size_t started = flights.size();
+      std::erase_if(flights, [&](const Flight& flight) {
+        if (!flight.sum->test()) return false;
+        seconds_[static_cast<size_t>(flight.bucket)] = seconds_between(flight.begin, Clock::now());
+        return true;
+      });
+      if (flights.size() != started || started != before) last_progress = Clock::now(), backoff = Backoff();
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", name(flights.empty() ? next : flights.front().bucket), error.what()),
+                  error.code());
+    }
+    if (flights.empty())
+      busy_ += seconds_between(take_off, Clock::now());
+    else
+      require(!stalled_since(last_progress),
+              "{}: the MPI library's sum over {} ranks has not moved for {:g} s, so some rank has not come "
+              "to this "
+              "bucket: look for what the ranks report, or choose the tree, which names the rank it waits for",
+              name(flights.front().bucket), communicator_.size(),
+              seconds_between(last_progress, Clock::now()));
+  }
+}
+
+bool BucketSums::stalled_since(Clock::time_point last_progress) const {
+  require(!source_.stopped(), "given up, because this rank has failed elsewhere");
+  return stall_limit_.count() > 0 && Clock::now() - last_progress > stall_limit_;
+}
+
+std::string BucketSums::name(int bucket) const {
+  return fmt::format("sum of gradients, bucket {} of {}", bucket + 1, seconds_.size());
+}
+
+}  // namespace convoy

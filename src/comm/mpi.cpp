@@ -1,0 +1,169 @@
+#include "comm/mpi.h"
+
+#include <mpi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <utility>
+
+#include "comm/mpi_check.h"
+#include "comm/mpi_state.h"
+
+namespace convoy {
+namespace {
+
+constexpr int exchange_tag = 1;
+
+class Requests final : public Communicator::Pending {
+ public:
+  Requests(const char* what, size_t expected, bool& given_up) : what_(what), given_up_(given_up) {
+    requests_.reserve(expected);
+  }
+
+  // Receives first, then sends or collectives.
+  MPI_Request* add_receive() { return ++receives_, add(); }
+  MPI_Request* add() { return &requests_.emplace_back(MPI_REQUEST_NULL); }
+
+  bool test() override {
+    int done = 0;
+    mpi_check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE),
+              what_);
+    if (done) requests_.clear();
+    return done != 0;
+  }
+  void wait() override {
+    for (Backoff backoff; !test();) backoff.pause();
+  }
+  // Given up: what can be cancelled is, so that nothing is received into memory that is about to be freed.
+  ~Requests() override {
+    given_up_ = given_up_ || !requests_.empty();
+    for (size_t i = 0; i < std::min(receives_, requests_.size()); ++i) {
+      if (requests_[i] == MPI_REQUEST_NULL) continue;
+      MPI_Cancel(&requests_[i]);
+      MPI_Request_free(&requests_[i]);
+    }
+  }
+
+ private:
+  const char* what_;
+  bool& given_up_;
+  std::vector<MPI_Request> requests_;
+  size_t receives_ = 0;
+};
+
+}  // namespace
+
+MpiCommunicator::MpiCommunicator(size_t largest_message) : state_(std::make_unique<State>()) {
+  ensure(largest_message > 0 && largest_message <= INT_MAX);
+  state_->largest = largest_message;
+  mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &state_->comm), "duplicate the communicator");
+  mpi_check(MPI_Comm_set_errhandler(state_->comm, MPI_ERRORS_RETURN), "set the error handler");
+  mpi_check(MPI_Comm_rank(state_->comm, &state_->rank), "tell the rank");
+  mpi_check(MPI_Comm_size(state_->comm, &state_->size), "tell the number of ranks");
+  std::array<char, 256> name{};
+  state_->host = ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+MpiCommunicator::~MpiCommunicator() {
+  int finalized = 0;
+  if (MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) MPI_Comm_free(&state_->comm);
+}
+
+int MpiCommunicator::rank() const { return state_->rank; }
+int MpiCommunicator::size() const { return state_->size; }
+std::string MpiCommunicator::host() const { return state_->host; }
+
+void MpiCommunicator::barrier() {
+  MPI_Request request;
+  mpi_check(MPI_Ibarrier(state_->comm, &request), "start a barrier");
+  mpi_finish(request, "finish a barrier");
+}
+
+void MpiCommunicator::broadcast(std::span<std::byte> data, int root) {
+  state_->pieces(data.size(), [&](size_t begin, int count) {
+    MPI_Request request;
+    mpi_check(MPI_Ibcast(data.data() + begin, count, MPI_BYTE, root, state_->comm, &request),
+              "start a broadcast");
+    mpi_finish(request, "finish a broadcast");
+  });
+}
+
+void MpiCommunicator::sum(std::span<int64_t> values) {
+  state_->pieces(values.size(), [&](size_t begin, int count) {
+    MPI_Request request;
+    mpi_check(MPI_Iallreduce(MPI_IN_PLACE, values.data() + begin, count, MPI_INT64_T, MPI_SUM, state_->comm,
+                             &request),
+              "start a sum of integers");
+    mpi_finish(request, "finish a sum of integers");
+  });
+}
+
+std::vector<std::string> MpiCommunicator::gather(const std::string& mine) {
+  const auto ranks = static_cast<size_t>(size());
+  std::vector<int> lengths(ranks), offsets(ranks + 1);
+  const auto length = static_cast<int>(std::min(mine.size(), size_t{INT_MAX}));
+  MPI_Request request;
+  mpi_check(MPI_Iallgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, state_->comm, &request),
+            "start a gather");
+  mpi_finish(request, "finish a gather");
+  const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+  require(total < INT_MAX, "the ranks gather {} bytes of text at once, more than MPI can count", total);
+  std::partial_sum(lengths.begin(), lengths.end(), offsets.begin() + 1);
+  std::string all(static_cast<size_t>(total), '\0');
+  mpi_check(MPI_Iallgatherv(mine.data(), length, MPI_CHAR, all.data(), lengths.data(), offsets.data(),
+                            MPI_CHAR, state_->comm, &request),
+            "start a gather");
+  mpi_finish(request, "finish a gather");
+  std::vector<std::string> texts;
+  for (size_t r = 0; r < ranks; ++r)
+    texts.push_back(all.substr(static_cast<size_t>(offsets[r]), static_cast<size_t>(lengths[r])));
+  return texts;
+}
+
+std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer, std::span<const float> out,
+                                                                       std::span<float> in) {
+  auto pending = std::make_unique<Requests>(
+      "exchange partial sums", state_->count_pieces(in.size()) + state_->count_pieces(out.size()),
+      state_->given_up);
+  state_->pieces(in.size(), [&](size_t begin, int count) {
+    mpi_check(MPI_Irecv(in.data() + begin, count, MPI_FLOAT, peer, exchange_tag, state_->comm,
+                        pending->add_receive()),
+              "start to receive a partial sum");
+  });
+  state_->pieces(out.size(), [&](size_t begin, int count) {
+    mpi_check(
+        MPI_Isend(out.data() + begin, count, MPI_FLOAT, peer, exchange_tag, state_->comm, pending->add()),
+        "start to send a partial sum");
+  });
+  return pending;
+}
+
+std::unique_ptr<Communicator::Pending> MpiCommunicator::start_sum(std::span<float> values) {
+  auto pending =
+      std::make_unique<Requests>("sum gradients", state_->count_pieces(values.size()), state_->given_up);
+  state_->pieces(values.size(), [&](size_t begin, int count) {
+    mpi_check(MPI_Iallreduce(MPI_IN_PLACE, values.data() + begin, count, MPI_FLOAT, MPI_SUM, state_->comm,
+                             pending->add()),
+              "start a sum of gradients");
+  });
+  return pending;
+}
+
+std::string MpiCommunicator::library() const {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  mpi_check(MPI_Get_library_version(text, &length), "tell its version");
+  // "Open MPI v4.1.4, package: ...", "MPICH Version:\t4.0.2\nMPICH Release date: ...", or anything's first
+  // line.
+  std::string line(text, std::find_if(text, text + length, [](char c) { return c == '\n' || c == ','; }));
+  if (const size_t at = line.find("Open MPI v"); at == 0) return "Open MPI " + line.substr(10);
+  if (const size_t at = line.find("Version:"); at != std::string::npos) {
+    const size_t number = line.find_first_not_of(" \t", at + 8);
+    if (number != std::string::npos) return line.substr(0, at) + line.substr(number);
+  }
+  return line;
+}
+
+}  // namespace convoy

@@ -1,0 +1,65 @@
+// MPI, and all that convoy asks of it. MpiSession owns MPI_Init_thread and MPI_Finalize and a communicator
+// over all ranks (a duplicate of MPI_COMM_WORLD, errors returned and turned into Error).
+// MPI_THREAD_SERIALIZED: any thread may call, one at a time. Every wait polls and gives the core away, so a
+// waiting rank costs next to nothing. Payloads are cut into messages of at most `largest_message` elements,
+// below the int limit of MPI's counts.
+#pragma once
+
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "port/communicator.h"
+
+namespace convoy {
+
+class MpiCommunicator final : public Communicator {
+ public:
+  explicit MpiCommunicator(
+      size_t largest_message = INT_MAX);  // collective; between MPI_Init and MPI_Finalize
+  ~MpiCommunicator() override;
+
+  int rank() const override;
+  int size() const override;
+  std::string host() const override;
+  void barrier() override;
+  void broadcast(std::span<std::byte> data, int root) override;
+  void sum(std::span<int64_t> values) override;
+  std::vector<std::string> gather(const std::string& mine) override;
+  std::unique_ptr<Pending> start_exchange(int peer, std::span<const float> out, std::span<float> in) override;
+  std::unique_ptr<Pending> start_sum(std::span<float> values) override;
+  std::string library() const override;  // "Open MPI 4.1.4", "MPICH 4.0.2"
+
+ private:
+  friend class MpiSession;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+class MpiSession {
+ public:
+  // Throws Error with exit code 64 when a launcher started several ranks but each believes that it is rank 0
+  // of 1.
+  MpiSession(int& argc, char**& argv);
+  ~MpiSession();
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+
+  MpiCommunicator& world() { return *world_; }
+
+  // For main()'s last catch, after everything that uses MPI has been unwound. Prints "convoy: rank 3 of 8 on
+  // HOST: message" to standard error and ends all ranks with `code`. When all ranks fail together (a misspelt
+  // key), one speaks for all and the job ends in order; when one rank fails alone, the others are aborted.
+  [[noreturn]] void abort_job(Exit code, const std::string& message);
+
+ private:
+  std::unique_ptr<MpiCommunicator> world_;
+  int exceptions_;  // under way when the session began
+};
+
+}  // namespace convoy
