@@ -68,6 +68,7 @@ struct Dropout {
 };
 
 // Mean over the worker's images of the cross-entropy against (1-s) onehot + s/classes (Szegedy et al. 2016, sec. 7).
+// The node's own value is one number an image: its loss.
 struct SoftmaxLoss {
   float smoothing = 0.0f;
 };
