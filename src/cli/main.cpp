@@ -46,8 +46,10 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, const std::ve
     const auto extras = app.remaining(true);
     const std::string word = extras.empty() ? "" : extras.front().substr(0, extras.front().find('='));
     text = fmt::format("{} is not {} of `{}`{}", word,
-                       used.empty() ? "a command" : word.starts_with("-") ? "a flag" : "an argument", command,
-                       suggestion_for(word, app));
+                       used.empty()            ? "a command"
+                       : word.starts_with("-") ? "a flag"
+                                               : "an argument",
+                       command, suggestion_for(word, app));
   } else if (used.empty() && words.size() > 1) {
     text = fmt::format("{} is not a command of `convoy`{}", words[1], suggestion_for(words[1], app));
   }
@@ -92,7 +94,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "convoy: {}\n", error.what());
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "convoy: out of memory; `convoy plan` shows what a job needs: use fewer images per worker, or more nodes\n");
+    fmt::print(stderr,
+               "convoy: out of memory; `convoy plan` shows what a job needs: use fewer images per worker, or "
+               "more nodes\n");
     return static_cast<int>(convoy::Exit::failed);
   } catch (const std::exception& error) {
     fmt::print(stderr, "convoy: {}\n", error.what());

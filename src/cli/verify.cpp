@@ -25,8 +25,9 @@ int verify_all(const Flags& flags) {
       fmt::print("{}: {} records, every byte as packed\n", dataset, report.records);
     } else {
       whole = false;
-      fmt::print("{}: {} of {} records are damaged; copy the shard again, or pack again into another folder\n",
-                 dataset, report.bad, report.records);
+      fmt::print(
+          "{}: {} of {} records are damaged; copy the shard again, or pack again into another folder\n",
+          dataset, report.bad, report.records);
     }
   }
   return static_cast<int>(whole ? Exit::ok : Exit::failed);

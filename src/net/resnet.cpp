@@ -31,8 +31,9 @@ std::string name_of(const ResnetOptions& options, const Family& family) {
   const char* variant = !family.bottleneck                              ? "v1=v1.5"
                         : options.variant == ResnetOptions::Variant::v1 ? "v1"
                                                                         : "v1.5";
-  return fmt::format("resnet{}-{}{}", family.depth, variant,
-                     options.stem == ResnetOptions::Stem::small ? "-small-stem" : "");
+  return fmt::format("resnet{}-{}{}{}", family.depth, variant,
+                     options.stem == ResnetOptions::Stem::small ? "-small-stem" : "",
+                     options.width == 64 ? "" : fmt::format("-width{}", options.width));
 }
 
 class Writer {
@@ -46,7 +47,7 @@ class Writer {
     int x = stem();
     for (int stage = 0; stage < 4; ++stage)
       for (int block = 0; block < family_.blocks[static_cast<size_t>(stage)]; ++block)
-        x = residual(fmt::format("layer{}.{}", stage + 1, block), x, 64 << stage,
+        x = residual(fmt::format("layer{}.{}", stage + 1, block), x, options_.width << stage,
                      stage > 0 && block == 0 ? 2 : 1);
     const Shape map = build_.shape(x);
     const Extent whole{map.height, map.width};
@@ -61,8 +62,9 @@ class Writer {
 
  private:
   int stem() {
-    if (options_.stem == ResnetOptions::Stem::small) return conv_norm("conv1", "bn1", 0, 64, 3, 1, true);
-    const int x = conv_norm("conv1", "bn1", 0, 64, 7, 2, true);
+    if (options_.stem == ResnetOptions::Stem::small)
+      return conv_norm("conv1", "bn1", 0, options_.width, 3, 1, true);
+    const int x = conv_norm("conv1", "bn1", 0, options_.width, 7, 2, true);
     return build_.pool("maxpool", x, {Pool::Kind::max, {3, 3}, {2, 2}, {1, 1}});
   }
 
@@ -106,6 +108,10 @@ class Writer {
 
 }  // namespace
 
-Graph resnet(const ResnetOptions& options) { return Writer(options, family_of(options.depth)).write(); }
+Graph resnet(const ResnetOptions& options) {
+  require(options.width > 0, Exit::usage, "a ResNet of width {}: the first stage needs at least one channel",
+          options.width);
+  return Writer(options, family_of(options.depth)).write();
+}
 
 }  // namespace convoy

@@ -1,0 +1,29 @@
+// From an experiment and the paths on the command line to opened datasets and their loaders: the place where src/train,
+// which knows no data reader, and data, which knows no experiment, meet.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "port/communicator.h"
+#include "train/experiment.h"
+
+namespace convoy::cli {
+
+enum class Presence { required, optional };  // optional: ImageNet's numbers stand in for a set that is not named
+
+struct Sets {
+  std::shared_ptr<const Dataset> training, evaluation;  // null where not named
+  DatasetFacts train, held_out;
+  bool assumed = false;
+};
+
+// Paths from flags win over the job's. Collective. Checks that the two sets fit together.
+Sets open_sets(const Experiment& experiment, const std::string& train, const std::string& held_out,
+               Communicator& comm, Presence presence);
+
+Transform transform_of(const InputOptions& input);
+
+}  // namespace convoy::cli
