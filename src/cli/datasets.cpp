@@ -17,7 +17,8 @@ Sets open_sets(const Experiment& experiment, const std::string& train, const std
   const std::string train_path = train.empty() ? experiment.data.train.string() : train;
   const std::string held_path = held_out.empty() ? experiment.data.held_out.string() : held_out;
   require(!train_path.empty() || presence == Presence::optional, Exit::usage,
-          "no training set is named: give --train FOLDER (written by `convoy pack`), or data.train in the job file");
+          "no training set is named: give --train FOLDER (written by `convoy pack`), or data.train in the "
+          "job file");
   if (!train_path.empty()) {
     sets.training = Dataset::open(train_path, comm);
     sets.train = facts_of(*sets.training, train_path);

@@ -12,7 +12,10 @@
 
 namespace convoy::cli {
 
-enum class Presence { required, optional };  // optional: ImageNet's numbers stand in for a set that is not named
+enum class Presence {
+  required,
+  optional
+};  // optional: ImageNet's numbers stand in for a set that is not named
 
 struct Sets {
   std::shared_ptr<const Dataset> training, evaluation;  // null where not named

@@ -18,7 +18,8 @@ int under_mpi(const Context& context, const std::function<int(Communicator&)>& w
   } catch (const Error& error) {
     failure = error;
   } catch (const std::bad_alloc&) {
-    failure = Error("out of memory: `convoy plan` shows what a job needs; use fewer images per worker or more nodes");
+    failure = Error(
+        "out of memory: `convoy plan` shows what a job needs; use fewer images per worker or more nodes");
   } catch (const std::exception& error) {
     failure = Error(error.what());
   }

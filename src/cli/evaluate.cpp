@@ -1,0 +1,121 @@
+// convoy evaluate RUN: exact held-out counts of a run's newest whole checkpoint.
+#include "train/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "backends/registry.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/datasets.h"
+#include "cli/session.h"
+#include "comm/affinity.h"
+#include "data/loader.h"
+#include "train/checkpoints.h"
+#include "train/network.h"
+#include "train/run_directory.h"
+#include "train/trainer.h"
+
+namespace convoy::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  std::string run, held_out, checkpoint, backend = "onednn";
+  int threads = 0, loader_threads = 0;
+  bool oversubscribe = false, json = false;
+};
+
+fs::path checkpoint_of(const Flags& flags, const RunDirectory& directory) {
+  if (!flags.checkpoint.empty()) return flags.checkpoint;
+  const auto found = list_checkpoints(directory.checkpoints());
+  require(!found.empty(), "{} holds no checkpoint: is it the folder of a run that has saved one?",
+          directory.root.string());
+  return found.front();
+}
+
+int64_t load_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena,
+                     Communicator& comm) {
+  int64_t step = 0;
+  if (comm.rank() == 0) step = read_checkpoint(checkpoint_of(flags, directory), graph, arena, false).step;
+  comm.broadcast(std::as_writable_bytes(std::span(&step, 1)), 0);
+  comm.broadcast(std::as_writable_bytes(arena.weights()), 0);
+  arena.weights_changed();
+  return step;
+}
+
+void print_counts(const Flags& flags, int64_t step, const Totals& totals, const std::string& digest) {
+  const auto share = [&](int64_t correct) {
+    return static_cast<double>(correct) / static_cast<double>(totals.images);
+  };
+  if (flags.json) {
+    const nlohmann::ordered_json line{{"steps", step},
+                                      {"images", totals.images},
+                                      {"correct1", totals.correct1},
+                                      {"correct5", totals.correct5},
+                                      {"top1", share(totals.correct1)},
+                                      {"top5", share(totals.correct5)},
+                                      {"loss", totals.mean_loss()},
+                                      {"weights_xxh3", digest}};
+    fmt::print("{}\n", line.dump(2));
+    return;
+  }
+  fmt::print("after {} steps, on {} held-out images: top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), loss {:.4f}\n",
+             step, totals.images, 100 * share(totals.correct1), totals.correct1, 100 * share(totals.correct5),
+             totals.correct5, totals.mean_loss());
+}
+
+int evaluate_run(const Flags& flags, Communicator& comm) {
+  const RunDirectory directory{flags.run};
+  Experiment experiment = parse_experiment(directory.config());
+  const std::string path = flags.held_out.empty() ? experiment.data.held_out.string() : flags.held_out;
+  require(!path.empty(), Exit::usage,
+          "no held-out set is named: give --held-out FOLDER (written by `convoy pack`)");
+  const auto dataset = Dataset::open(path, comm);
+  const Graph graph = make_network(experiment.network, dataset->classes());
+  const Program program =
+      lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});
+  const Affinity affinity =
+      place_threads(comm, {.threads = flags.threads, .oversubscribe = flags.oversubscribe});
+  const auto backend = make_backend(flags.backend, affinity.threads);
+  Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
+  const int64_t step = load_weights(flags, directory, graph, arena, comm);
+  const auto plan = backend->compile(program, arena);
+  LoaderOptions options;
+  options.training = false;
+  options.workers = comm.size();
+  options.batch = experiment.minibatch.images;
+  options.transform = transform_of(experiment.data);
+  options.local_workers = {comm.rank()};
+  options.threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
+  const auto loader = make_loader(dataset, options);
+  const Totals totals = evaluate(*plan, *loader, program.images, comm);
+  if (comm.rank() == 0) print_counts(flags, step, totals, arena.digest());
+  return 0;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("evaluate", "exact held-out accuracy of a run's newest checkpoint");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("run", flags->run, "the run's folder")->required();
+  command->add_option("--held-out", flags->held_out, "packed held-out set (default: the run's)");
+  command->add_option("--checkpoint", flags->checkpoint,
+                      "a checkpoint file (default: the newest of the run)");
+  command->add_option("--backend", flags->backend, "backend of every rank")->capture_default_str();
+  command->add_option("--threads", flags->threads, "compute threads a rank (default: its cores)");
+  command->add_option("--loader-threads", flags->loader_threads,
+                      "image decoder threads a rank (default: as --threads)");
+  command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");
+  command->add_flag("--json", flags->json, "one JSON object instead of a sentence");
+  command->callback([&context, flags] {
+    context.chosen = [flags, &context] {
+      return under_mpi(context, [&](Communicator& comm) { return evaluate_run(*flags, comm); });
+    };
+  });
+}
+
+}  // namespace convoy::cli

@@ -1,0 +1,204 @@
+// convoy train JOB: one experiment on the ranks that mpirun (or srun, flux, ...) started.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "backends/registry.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/datasets.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+#include "comm/affinity.h"
+#include "data/loader.h"
+#include "train/network.h"
+#include "train/run_record.h"
+#include "train/trainer.h"
+
+namespace convoy::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  std::string job, train, held_out, out, resume;
+  std::vector<std::string> overrides;
+  PlacementOptions placement;
+  CheckpointPolicy checkpoints;
+  int64_t stall_seconds = 600;
+  int loader_threads = 0;
+  bool oversubscribe = false, no_overlap = false, quiet = false, verbose = false;
+};
+
+// What was given by flag is part of what the run remembers.
+void remember_path(Experiment& experiment, fs::path InputOptions::*member, const std::string& key,
+                   const std::string& path) {
+  if (path.empty()) return;
+  experiment.data.*member = fs::absolute(path).lexically_normal();
+  experiment.origins["data." + key] = "flag";
+}
+
+Experiment read_experiment(const Flags& flags) {
+  const fs::path job = flags.job.empty() ? RunDirectory{flags.resume}.config() : fs::path(flags.job);
+  require(flags.job.empty() || flags.resume.empty() || fs::exists(job), Exit::usage, "{} does not exist",
+          job.string());
+  Experiment experiment = parse_experiment(job, flags.overrides);
+  remember_path(experiment, &InputOptions::train, "train", flags.train);
+  remember_path(experiment, &InputOptions::held_out, "held_out", flags.held_out);
+  return experiment;
+}
+
+std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& dataset,
+                                         const Experiment& experiment, bool training, int workers,
+                                         std::vector<int> mine, int threads) {
+  LoaderOptions options;
+  options.training = training;
+  options.seed = experiment.train.seed;
+  options.workers = workers;
+  options.batch = experiment.minibatch.images;
+  options.transform = transform_of(experiment.data);
+  options.local_workers = std::move(mine);
+  options.threads = threads;
+  return make_loader(dataset, options);
+}
+
+std::vector<int> workers_of(const Share& share) {
+  std::vector<int> workers;
+  for (int i = 0; i < share.count; ++i) workers.push_back(share.first + i);
+  return workers;
+}
+
+int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
+  require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
+          "name a job file (jobs/*.toml), or --resume RUN");
+  const Experiment experiment = read_experiment(flags);
+  PlacementOptions wanted = flags.placement;
+  wanted.overlap = !flags.no_overlap;
+  wanted.stall_limit = std::chrono::seconds(flags.stall_seconds);
+  Placement placement = place(experiment.minibatch.workers, comm.size(), wanted);
+
+  const Affinity affinity =
+      place_threads(comm, {.threads = wanted.threads, .oversubscribe = flags.oversubscribe});
+  placement.threads = affinity.threads;
+  const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
+  const Graph graph = make_network(experiment.network, sets.train.classes);
+  const auto backend =
+      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads);
+
+  const bool resume = !flags.resume.empty();
+  const RunDirectory directory =
+      open_run_directory(resume ? flags.resume : flags.out, resume, experiment, comm);
+  const Log::Level level = flags.quiet     ? Log::Level::quiet
+                           : flags.verbose ? Log::Level::verbose
+                                           : Log::Level::normal;
+  const Log log(level, comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
+  for (const std::string& line : affinity.lines) log.detail("{}", line);
+
+  const Share share = placement.shares.at(static_cast<size_t>(comm.rank()));
+  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
+  const auto images = make_rank_loader(sets.training, experiment, true, experiment.minibatch.workers,
+                                       workers_of(share), threads);
+  std::unique_ptr<Loader> held_out;
+  if (sets.evaluation)
+    held_out = make_rank_loader(sets.evaluation, experiment, false, comm.size(), {comm.rank()}, threads);
+
+  Record silent;
+  std::unique_ptr<Record> record;
+  if (comm.rank() == 0) {
+    describe_run(directory, experiment, context.arguments);
+    const Progress::Style style = flags.quiet ? Progress::Style::none : Progress::detect();
+    record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out, placement,
+                                                  context.arguments, comm.library()},
+                                         log, Progress(style, log));
+  }
+  CheckpointPolicy checkpoints = flags.checkpoints;
+  checkpoints.directory = directory.checkpoints();
+  checkpoints.resume = resume;
+  const StopSignals signals;
+  const Outcome outcome = train(Job{.experiment = experiment,
+                                    .placement = placement,
+                                    .graph = graph,
+                                    .comm = comm,
+                                    .backend = *backend,
+                                    .images = *images,
+                                    .held_out = held_out.get(),
+                                    .train_facts = sets.train,
+                                    .held_out_facts = sets.held_out,
+                                    .checkpoints = checkpoints,
+                                    .record = record ? *record : silent,
+                                    .log = log,
+                                    .stop = &signals.asked()});
+  if (comm.rank() == 0) {
+    if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
+    fmt::print("{} steps, digest {}\n", outcome.steps, outcome.digest);
+    if (outcome.held_out)
+      fmt::print("held-out top-1 {:.2f} % ({} of {} images)\n",
+                 100.0 * static_cast<double>(outcome.held_out->correct1) /
+                     static_cast<double>(outcome.held_out->images),
+                 outcome.held_out->correct1, outcome.held_out->images);
+    fmt::print("result  {}\n", directory.result().string());
+  }
+  return static_cast<int>(outcome.exit);
+}
+
+void add_checkpoint_flags(CLI::App& command, CheckpointPolicy& policy) {
+  command
+      .add_option("--checkpoint-steps", policy.every_steps,
+                  "a checkpoint every so many steps (0: none by steps)")
+      ->capture_default_str();
+  command
+      .add_option("--checkpoint-epochs", policy.every_epochs, "and every so many epochs (0: none by epochs)")
+      ->capture_default_str();
+  command.add_option("--keep", policy.keep, "checkpoints to keep")->capture_default_str();
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("train", "train a job's experiment; under mpirun on many ranks");
+  command->footer(
+      "  mpirun -n 8 convoy train jobs/resnet50.toml --train set/train --held-out set/val --out runs/first\n"
+      "  mpirun -n 4 convoy train --resume runs/first\n"
+      "SIGTERM, SIGINT or SIGUSR1: a checkpoint, then exit code 85 (requeue me).");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("job", flags->job, "a job file; may be left out with --resume");
+  command->add_option("--train", flags->train, "packed training set (default: the job's data.train)");
+  command->add_option("--held-out", flags->held_out,
+                      "packed held-out set (default: the job's data.held_out)");
+  command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated");
+  command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)");
+  command->add_option("--resume", flags->resume, "go on with this run at the exact step");
+  command
+      ->add_option("--backend", flags->placement.backends,
+                   "one for all ranks, or one a rank: " + fmt::format("{}", fmt::join(backend_names(), ", ")))
+      ->capture_default_str()
+      ->delimiter(',');
+  command->add_option("--threads", flags->placement.threads,
+                      "compute threads a rank (default: its cores); bits depend on it");
+  command->add_option("--loader-threads", flags->loader_threads,
+                      "image decoder threads a rank (default: as --threads)");
+  command
+      ->add_option("--road", flags->placement.road,
+                   "allreduce: tree (same bits on any 2^k ranks) or library (MPI's, any rank count)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"tree", "library"}));
+  command->add_flag("--no-overlap", flags->no_overlap,
+                    "sum gradients after the backward pass; the same bits");
+  command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");
+  command
+      ->add_option("--stall-limit", flags->stall_seconds,
+                   "seconds without progress of the allreduce before the job is ended (0: never)")
+      ->capture_default_str();
+  add_checkpoint_flags(*command, flags->checkpoints);
+  command->add_flag("--quiet", flags->quiet, "warnings only");
+  command->add_flag("--verbose", flags->verbose, "also placement and plan details");
+  command->callback([&context, flags] {
+    context.chosen = [flags, &context] {
+      return under_mpi(context, [&](Communicator& comm) { return train_rank(*flags, context, comm); });
+    };
+  });
+}
+
+}  // namespace convoy::cli

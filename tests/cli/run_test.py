@@ -1,0 +1,88 @@
+"""A run from images to compared results."""
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from convoy_cli import CONVOY, ConvoyTest, convoy
+
+
+class Run(ConvoyTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.must("train", cls.job, *cls.sets, "--out", cls.folder / "whole", "--checkpoint-steps", 1, "--quiet")
+
+    def test_the_run_folder_holds_what_it_promises(self):
+        names = {path.name for path in (self.folder / "whole").iterdir()}
+        for name in ("config.resolved.toml", "env.json", "log.txt", "metrics.jsonl", "result.json", "curve.svg", "checkpoints"):
+            self.assertIn(name, names)
+        steps = [json.loads(line) for line in (self.folder / "whole/metrics.jsonl").read_text().splitlines()]
+        self.assertEqual([s["step"] for s in steps if s["event"] == "step"], list(range(6)))  # 48 images x 2 / 16
+        result = self.result("whole")
+        self.assertEqual((result["schema"], result["status"], result["exit_code"]), ("convoy.result/1", "completed", 0))
+        self.assertEqual(result["epochs"][-1]["held_out_images"] if "held_out_images" in result["epochs"][-1] else 18, 18)
+
+    def test_evaluate_repeats_the_run_s_counts(self):
+        out = json.loads(self.must("evaluate", self.folder / "whole", "--threads", 1, "--json").split("\n}")[0] + "}")
+        last = self.result("whole")["epochs"][-1]
+        self.assertEqual((out["images"], out["correct1"]), (18, last["correct1"]))
+        for ranks in (2, 3):
+            again = self.must("evaluate", self.folder / "whole", "--threads", 1, "--oversubscribe", "--json", ranks=ranks)
+            self.assertIn(f'"correct1": {out["correct1"]},', again)
+
+    def test_two_ranks_give_the_same_bits(self):
+        self.train("two", ranks=2)
+        code, out, _ = convoy("compare", self.folder / "whole", self.folder / "two", "--speed-margin", 100)
+        self.assertEqual(code, 0, out)
+        self.assertIn("bitwise equal", out)
+
+    def test_other_experiments_are_not_compared(self):
+        self.train("other", "--set", "optimizer.momentum=0.5", "--set", "train.seed=2", "--set", "minibatch.images=2")
+        code, out, _ = convoy("compare", self.folder / "whole", self.folder / "other", "--speed-margin", 100)
+        self.assertIn("optimizer.momentum", out)
+        job = self.folder / "wider.toml"
+        job.write_text(self.job.read_text().replace("width = 4", "width = 8"))
+        self.train("wider", job=job)
+        code, out, _ = convoy("compare", self.folder / "whole", self.folder / "wider")
+        self.assertEqual(code, 2, out)
+        self.assertIn("network.width", out)
+
+    def test_a_stopped_run_goes_on_at_the_exact_step(self):
+        command = [str(CONVOY), "train", str(self.job), *map(str, self.sets), "--out", str(self.folder / "stopped"), "--set",
+                   "train.epochs=60", "--quiet"]
+        straight = self.train("straight", "--set", "train.epochs=60")
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        metrics = self.folder / "stopped/metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 5):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(), 85)
+        self.assertEqual(self.result("stopped")["status"], "time_limit")
+        self.must("train", "--resume", self.folder / "stopped", "--threads", 1, "--oversubscribe", "--quiet", ranks=2)
+        resumed = self.result("stopped")
+        self.assertEqual(resumed["numerics"]["final_weights_xxh3"], straight["numerics"]["final_weights_xxh3"])
+        lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+        steps = [line["step"] for line in lines if line["event"] == "step"]
+        self.assertEqual(steps, list(range(180)))
+
+    def test_a_run_s_folder_is_not_written_over(self):
+        self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "whole", says=["whole", "--resume"])
+
+    def test_a_checkpoint_of_another_network_is_refused(self):
+        self.refused(1, "train", self.job, "--resume", self.folder / "whole", *self.sets, "--set", "network.width=8",
+                     says="network.width")
+
+    def test_resume_of_nothing(self):
+        self.refused(64, "train", "--resume", self.folder / "never", says="never")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
+    def test_no_permission(self):
+        (self.folder / "locked").mkdir(mode=0o555)
+        self.refused(1, "train", self.job, *self.sets, "--out", self.folder / "locked/run", says=["locked", "ermission"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,65 @@
+"""Mistyped words, unknown keys, missing files: one sentence, the right exit code."""
+import unittest
+
+from convoy_cli import ConvoyTest, ROOT, convoy
+
+
+class Usage(ConvoyTest):
+    def test_help_and_version(self):
+        self.assertEqual(convoy("--help")[0], 0)
+        self.assertIn("convoy ", convoy("--version")[1])
+        for command in ("train", "evaluate", "pack", "verify", "synth", "plan", "info", "compare"):
+            code, out, _ = convoy(command, "--help")
+            self.assertEqual(code, 0)
+            self.assertIn("--help", out)
+
+    def test_without_a_command_shows_what_there_is(self):
+        code, out, _ = convoy()
+        self.assertEqual(code, 64)
+        self.assertIn("convoy train", out)
+
+    def test_misspelt_words_are_suggested(self):
+        self.refused(64, "trian", self.job, says=["trian", "did you mean train?"])
+        self.refused(64, "train", self.job, "--overlapp", says=["--overlapp", "did you mean --no-overlap?"])
+        self.refused(64, "train", self.job, *self.sets, "--set", "optimizer.momentun=0.8", says=["momentun", "momentum"])
+        self.refused(64, "train", self.job, *self.sets, "--backend", "onednnn", says=["onednnn", "onednn"])
+
+    def test_a_misspelt_key_names_file_and_line(self):
+        job = self.folder / "misspelt.toml"
+        job.write_text(self.job.read_text().replace("workers = 4", "workes = 4"))
+        self.refused(64, "plan", job, says=["misspelt.toml:", "workes", "workers"])
+
+    def test_a_key_that_nothing_reads_is_refused(self):
+        job = self.folder / "unread.toml"
+        job.write_text(self.job.read_text().replace('kind = "sgd"', 'kind = "sgd"\ntrust = 0.1'))
+        self.refused(64, "plan", job, says=["unread.toml:", "trust"])
+
+    def test_wrong_types_and_ranges(self):
+        self.refused(64, "plan", self.job, "--set", 'minibatch.workers="many"', says="minibatch.workers")
+        self.refused(64, "plan", self.job, "--set", "minibatch.images=0", says="minibatch.images")
+        self.refused(64, "plan", self.job, "--set", "optimizer.momentum=1.5", says=["optimizer.momentum", "1.5"])
+
+    def test_missing_files(self):
+        self.refused(1, "plan", self.folder / "no.toml", says=["no.toml", "No such file"])
+        self.refused(1, "train", self.job, "--train", self.folder / "nowhere", says="nowhere")
+        self.refused(64, "train", self.job, says="--train")
+        self.refused(1, "verify", self.folder / "nowhere", says="nowhere")
+        self.refused(1, "compare", self.folder / "a", self.folder / "b", says=str(self.folder / "a"))
+
+    def test_rank_counts_that_do_not_fit_say_which_would(self):
+        self.refused(64, "train", self.job, *self.sets, "--oversubscribe", "--out", self.folder / "three", ranks=3,
+                     says=["3", "1, 2, 4", "library"])
+
+    def test_plan_shows_the_known_networks(self):
+        out = self.must("plan", ROOT / "jobs/resnet50.toml", "--ranks", 8, "--layers")
+        for piece in ("25557032 parameters", "450410 steps", "4.09 G", "layer4.2.conv3", "bucket"):
+            self.assertIn(piece, out)
+
+    def test_info(self):
+        out = self.must("info")
+        for piece in ("oneDNN", "MPI", "HDF5", "cores"):
+            self.assertIn(piece, out)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,94 @@
+"""Full disks, killed packers, sets that do not fit: nothing half-written in place of something whole."""
+import signal
+import subprocess
+import time
+import unittest
+
+from convoy_cli import CONVOY, ConvoyTest, ROOT, convoy
+
+
+class Storage(ConvoyTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.preload = cls.folder / "full_disk.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", cls.preload, ROOT / "tests/faults/full_disk.c", "-ldl"], check=True)
+
+    def full_disk(self, path, after):
+        return {"LD_PRELOAD": str(self.preload), "CONVOY_DISK_PATH": str(path), "CONVOY_DISK_BYTES": str(after)}
+
+    def test_pack_on_a_full_disk(self):
+        out = self.folder / "full"
+        self.refused(75, "pack", self.folder / "images/train", "--out", out, "--quiet", says=[str(out), "No space left"],
+                     env=self.full_disk(out, 8000))
+        self.assertFalse((out / "dataset.json").exists())
+        self.assertEqual([p.name for p in out.glob("*.h5")], [], "no shard under its final name")
+        self.must("pack", self.folder / "images/train", "--out", out, "--shards", 3, "--quiet")  # with space again
+        self.same_files(out, self.folder / "set/train")
+
+    def same_files(self, a, b):
+        names = sorted(p.name for p in b.iterdir())
+        self.assertEqual(sorted(p.name for p in a.iterdir()), names)
+        for name in names:
+            if name.endswith(".h5"):
+                self.assertEqual((a / name).read_bytes(), (b / name).read_bytes(), name)
+
+    def test_a_checkpoint_on_a_full_disk_keeps_the_one_before(self):
+        run = self.folder / "cramped"
+        code, _, err = convoy("train", self.job, *self.sets, "--out", run, "--checkpoint-steps", 1, "--keep", 100, "--quiet",
+                              env=self.full_disk(run / "checkpoints", 400_000))
+        self.assertEqual(code, 75, err)
+        self.assertIn("No space left", err)
+        kept = sorted((run / "checkpoints").glob("checkpoint-*.h5"))
+        self.assertGreater(len(kept), 0, "the checkpoints from before the disk was full")
+        self.must("train", "--resume", run, "--threads", 1, "--quiet")
+        straight = self.train("roomy")
+        self.assertEqual(self.result("cramped")["numerics"]["final_weights_xxh3"],
+                         straight["numerics"]["final_weights_xxh3"])
+
+    def test_a_killed_pack_is_taken_up_again(self):
+        big = self.folder / "big"
+        self.must("synth", "--out", self.folder / "big-images", "--classes", 4, "--train-per-class", 400, "--val-per-class", 1)
+        pack = ["pack", self.folder / "big-images/train", "--shards", 8, "--threads", 1]
+        self.must(*pack, "--out", self.folder / "straight", "--quiet")
+        process = subprocess.Popen([str(CONVOY), *map(str, pack), "--out", str(big), "--quiet"])
+        while process.poll() is None and not list(big.glob("shard-*.h5")):
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.must(*pack, "--out", big, "--quiet")
+        self.same_files(big, self.folder / "straight")
+
+    def test_one_class_is_no_training_set(self):
+        self.must("synth", "--out", self.folder / "two", "--classes", 2, "--train-per-class", 4, "--val-per-class", 2)
+        only = next((self.folder / "two/train").iterdir())
+        lonely = self.folder / "lonely"
+        lonely.mkdir()
+        only.rename(lonely / only.name)
+        code, out, err = convoy("pack", lonely, "--out", self.folder / "set/lonely", "--quiet")
+        if code == 0:
+            self.refused(1, "train", self.job, "--train", self.folder / "set/lonely", "--out", self.folder / "run-lonely",
+                         says="class")
+        else:
+            self.assertIn("class", err)
+
+    def test_a_held_out_set_of_other_classes(self):
+        self.must("synth", "--out", self.folder / "other", "--classes", 5, "--train-per-class", 2, "--val-per-class", 2)
+        self.must("pack", self.folder / "other/val", "--out", self.folder / "set/other", "--quiet")
+        self.refused(1, "train", self.job, "--train", self.folder / "set/train", "--held-out", self.folder / "set/other", "--out",
+                     self.folder / "run-other", says=["class", "--classes"])
+
+    def test_an_image_that_is_none(self):
+        images = self.folder / "spoilt"
+        self.must("synth", "--out", images, "--classes", 2, "--train-per-class", 8, "--val-per-class", 2)
+        bad = sorted((images / "train").rglob("*.JPEG"))[3]
+        bad.write_text("<html>404 not found</html>")
+        self.refused(1, "pack", images / "train", "--out", self.folder / "set/spoilt", "--quiet", says=[bad.name])
+        self.assertFalse((self.folder / "set/spoilt/dataset.json").exists())
+        out = self.must("pack", images / "train", "--out", self.folder / "set/spoilt", "--on-bad", "quarantine", "--quiet")
+        self.assertIn(bad.name, out)
+        self.assertIn(bad.name, (self.folder / "set/spoilt/quarantine.tsv").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,93 @@
+"""Runs the built program as a user would, for tests/cli and tests/faults (standard library only)."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("CONVOY_BUILD", ROOT / "build")).resolve()
+CONVOY = BUILD / "bin" / "convoy"
+
+TINY_JOB = """
+name = "tiny"
+[network]
+model = "resnet18"
+width = 4
+stem = "small"
+input = 16
+[data]
+resize = 18
+[minibatch]
+workers = 4
+images = 4
+[train]
+epochs = 2
+[optimizer]
+kind = "sgd"
+[schedule]
+kind = "constant"
+rate = 0.05
+"""
+
+
+def mpirun(ranks):
+    """The launcher that fits the MPI library of the build."""
+    cache = (BUILD / "CMakeCache.txt").read_text()
+    if "mpich" in cache.split("MPI_CXX_COMPILER:", 1)[1].split("\n", 1)[0]:
+        return ["mpiexec.hydra", "-n", str(ranks)]
+    return ["mpirun.openmpi", "-n", str(ranks), "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"]
+
+
+def convoy(*arguments, ranks=0, timeout=300, **more):
+    """(exit code, standard output, standard error) of `convoy ARGUMENTS`, on `ranks` MPI ranks if given."""
+    command = (mpirun(ranks) if ranks else []) + [str(CONVOY)] + [str(a) for a in arguments]
+    environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **more.pop("env", {}))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment,
+                          stdin=subprocess.DEVNULL, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+class ConvoyTest(unittest.TestCase):
+    """A folder of its own for every class, with a tiny packed set of shapes in set/train and set/val."""
+
+    synth = ["--classes", "3", "--train-per-class", "16", "--val-per-class", "6", "--size", "20"]
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="convoy-test-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.job = cls.folder / "tiny.toml"
+        cls.job.write_text(TINY_JOB)
+        cls.must("synth", "--out", cls.folder / "images", *cls.synth)
+        cls.must("pack", cls.folder / "images/train", "--out", cls.folder / "set/train", "--shards", 3, "--quiet")
+        cls.must("pack", cls.folder / "images/val", "--classes", cls.folder / "set/train", "--out", cls.folder / "set/val",
+                 "--quiet")
+        cls.sets = ["--train", cls.folder / "set/train", "--held-out", cls.folder / "set/val", "--threads", "1"]
+
+    @classmethod
+    def must(cls, *arguments, **more):
+        code, out, err = convoy(*arguments, **more)
+        if code != 0:
+            raise AssertionError(f"convoy {' '.join(map(str, arguments))} ended with {code}\n{out}\n{err}")
+        return out + err
+
+    def refused(self, code, *arguments, says=(), **more):
+        """The command must end with `code`, in one line that holds every piece of `says`."""
+        got, out, err = convoy(*arguments, **more)
+        message = "\n".join(line for line in err.splitlines() if line.startswith("convoy:"))
+        self.assertEqual(got, code, f"{out}\n{err}")
+        self.assertEqual(message.count("\n"), 0, f"one sentence, once:\n{err}")
+        for piece in [says] if isinstance(says, str) else says:
+            self.assertIn(str(piece), message)
+        return message
+
+    def train(self, name, *more, job=None, ranks=0, **options):
+        self.must("train", job or self.job, *self.sets, "--out", self.folder / name, "--quiet", "--oversubscribe", *more,
+                  ranks=ranks, **options)
+        return self.result(name)
+
+    def result(self, name):
+        return json.loads((self.folder / name / "result.json").read_text())
