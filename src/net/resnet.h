@@ -12,16 +12,13 @@ namespace convoy {
 
 struct ResnetOptions {
   enum class Variant { v1, v1_5 };
-  enum class Stem {
-    imagenet,
-    small
-  };  // 7x7/2 and max pool; or 3x3/1 and none, for images of 32 to 64 pixels
-  enum class Classifier {
-    goyal,
-    pytorch
-  };               // N(0, 0.01) and bias 0; or both U(-1/sqrt(inputs), 1/sqrt(inputs))
+  // 7x7/2 and max pool; or 3x3/1 and none, for images of 32 to 64 pixels.
+  enum class Stem { imagenet, small };
+  // N(0, 0.01) and bias 0; or both U(-1/sqrt(inputs), 1/sqrt(inputs)).
+  enum class Classifier { goyal, pytorch };
   int depth = 50;  // 18, 34, 50, 101, 152
   Variant variant = Variant::v1_5;
+  int width = 64;  // channels of the first stage
   int classes = 1000;
   int input = 224;
   Stem stem = Stem::imagenet;
