@@ -38,4 +38,6 @@ Snapshot read_snapshot(const std::filesystem::path& path);
 void require_same_experiment(const std::filesystem::path& path, const Snapshot& found,
                              const Snapshot& wanted);
 
+std::string checkpoint_library();  // "HDF5 1.10.8"
+
 }  // namespace convoy

@@ -35,6 +35,8 @@ class Checkpoints {
   const std::string& last_failure() const { return failure_; }  // "" if the newest save succeeded; rank 0
 
  private:
+  int64_t newest_whole(Arena& arena, const Snapshot& wanted);
+
   CheckpointPolicy policy_;
   const Graph& graph_;
   Communicator& comm_;

@@ -9,8 +9,7 @@
 
 namespace convoy {
 
-// `images_per_epoch` is the size of the training set, `images_per_step` the global minibatch.
-std::string draw_curve(const std::string& title, const std::vector<Json>& metrics, int64_t images_per_epoch,
-                       int64_t images_per_step);
+// `images_per_epoch`: of the training set.
+std::string draw_curve(const std::string& title, const std::vector<Json>& metrics, int64_t images_per_epoch);
 
 }  // namespace convoy

@@ -22,6 +22,7 @@ struct NetworkOptions {
       "v1.5";  // ResNet: stride on the 3x3 (v1.5: fb.resnet.torch, Goyal et al.) or the 1x1 (v1: He et al.)
   std::string stem =
       "imagenet";            // ResNet: 7x7/2 and max pooling, or "small" (3x3/1) for 32 to 64 pixel inputs
+  int width = 64;            // ResNet: channels of the first stage; 64 in every published network
   int input = 224;           // pixels a side; 227 for alexnet and alexnet-bn
   int classes = 0;           // 0: as many as the training set has
   bool zero_gamma = true;    // ResNet: last batch norm of every block starts at 0 (Goyal et al., sec. 5.1)

@@ -7,14 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "port/backend.h"
+#include "port/batch.h"
+#include "train/rank_report.h"
 
 namespace convoy {
-
-// Seconds of one step on one rank. `communication` is the exposed part: waiting after the backward pass.
-struct StepTimes {
-  double total = 0, data_wait = 0, compute = 0, communication = 0, optimizer = 0;
-};
 
 struct StepRecord {
   int64_t step = 0;
@@ -33,17 +29,8 @@ struct EvaluationRecord {
   std::string digest;  // of all weights
 };
 
-// One rank's facts for result.json, gathered at the end.
-struct RankReport {
-  int rank = 0, first_worker = 0, workers = 0;
-  std::string host;
-  DeviceInfo device;
-  size_t activation_bytes = 0, weight_bytes = 0, scratch_bytes = 0, arena_bytes = 0, peak_rss_bytes = 0;
-  StepTimes median;  // over this run's steps, the first left out
-};
-
 struct FinalRecord {
-  std::string status = "completed";  // completed | time_limit | diverged | failed
+  std::string status = "completed";  // completed | time_limit | diverged | failed; "running" in start()
   int exit_code = 0;
   std::string reason;  // of a status other than completed
   int64_t steps = 0;   // done, of the experiment

@@ -26,12 +26,14 @@ class Result {
   void finish(const FinalRecord& record);
   void know(const FinalRecord& record);  // facts about ranks and plans; status stays "running"
   Json json() const;
-  void write(const std::filesystem::path& path) const { replace(path, json()); }
+  void write(const std::filesystem::path& path) const;  // atomic
 
  private:
-  static void replace(const std::filesystem::path& path, const Json& content);
+  Json experiment() const;
   Json launch() const;
   Json steps() const;
+  Json numerics() const;
+  Json efficiency() const;
 
   Experiment experiment_;
   DatasetFacts train_, held_out_;
@@ -40,9 +42,8 @@ class Result {
   std::string status_ = "running";
   int64_t resumed_at_ = 0, steps_done_ = 0;
   std::vector<Json> epochs_;
-  std::vector<double> step_seconds_;  // of this process, the first step left out
-  bool first_step_ = true;
-  FinalRecord final_;
+  std::vector<double> step_seconds_;  // all steps of this process
+  FinalRecord known_;
 };
 
 // Tool version, compiler, flags and libraries of this build.

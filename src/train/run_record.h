@@ -4,9 +4,9 @@
 // result.json continues from them. If the disk is full the run goes on, warned once.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/log.h"
 #include "train/experiment.h"
@@ -25,7 +25,6 @@ struct RunFacts {
   Experiment experiment;
   DatasetFacts train, held_out;
   Placement placement;
-  std::vector<std::string> command;
   std::string mpi_library;
 };
 
@@ -46,7 +45,9 @@ class RunRecord final : public Record {
   Log log_;
   Progress progress_;
   RunDirectory directory_;
+  std::string title_;
   Schedule schedule_;
+  int64_t samples_;
   Result result_;
   std::unique_ptr<Metrics> metrics_;
   bool warned_ = false;

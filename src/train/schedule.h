@@ -24,10 +24,10 @@ class Schedule {
   double rate(int64_t step) const;
   int64_t epoch_of(int64_t step) const {
     return step * global_ / samples_;
-  }                                         // of the step's first sample, from 0
-  double epochs_after(int64_t step) const;  // passed when the step has run
-  bool ends_epoch(int64_t step) const;      // an epoch's last sample is in it, or it is the last step
-  bool evaluates(int64_t step) const;       // ends_epoch, thinned by train.evaluate_every
+  }                                                // of the step's first sample, from 0
+  double epochs_after(int64_t step) const;         // passed when the step has run
+  bool completes(int64_t step, int epochs) const;  // a multiple of `epochs` epochs is reached in it
+  bool evaluates(int64_t step) const;              // every train.evaluate_every epochs, and the last step
   int64_t global() const { return global_; }
 
  private:

@@ -12,6 +12,7 @@
 #include "port/communicator.h"
 #include "port/loader.h"
 #include "train/checkpoints.h"
+#include "train/experiment.h"
 #include "train/placement.h"
 #include "train/record.h"
 
@@ -33,7 +34,8 @@ struct Job {
 };
 
 struct Outcome {
-  Exit exit = Exit::ok;            // ok, diverged or time_limit
+  Exit exit = Exit::ok;            // diverged; time_limit; temporary if the last state could not be saved
+  std::string reason;              // of an exit other than ok, one sentence
   int64_t steps = 0;               // done, restored ones included
   std::string digest;              // of all weights
   std::optional<Totals> held_out;  // of the last evaluation in this call

@@ -1,0 +1,216 @@
+#include "train/checkpoint.h"
+
+#include <fcntl.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <sstream>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "train/checkpoint_hdf5.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* schema = "convoy.checkpoint/1";
+
+struct Tensor {
+  std::string name;
+  std::vector<int64_t> shape;
+  int64_t offset, count;  // in the flat arena
+};
+
+std::vector<Tensor> tensors_of(const Graph& graph, const Layout& layout) {
+  std::vector<Tensor> tensors;
+  for (size_t p = 0; p < graph.params.size(); ++p)
+    tensors.push_back(
+        {graph.params[p].name, graph.params[p].shape, layout.param_offset[p], graph.params[p].elements()});
+  for (size_t s = 0; s < graph.stats.size(); ++s)
+    tensors.push_back(
+        {graph.stats[s].name, {graph.stats[s].channels}, layout.stat_offset[s], graph.stats[s].channels});
+  return tensors;
+}
+
+std::string checksum(std::span<const float> values) {
+  Digest digest;
+  digest.add(values.data(), values.size_bytes());
+  return digest.hex();
+}
+
+std::span<const float> piece(std::span<const float> flat, const Tensor& tensor) {
+  return flat.subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.count));
+}
+
+// Asks for the whole size at once: a full disk shows here, as an errno, before HDF5 has begun.
+void reserve(const fs::path& path, size_t bytes) {
+  const File file(path, File::Mode::create);
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_errno(errno, fmt::format("cannot open {}", path.string()));
+  const int error = ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
+  ::close(descriptor);
+  // A file system that cannot reserve (EOPNOTSUPP, EINVAL) shows a full disk at the first write instead.
+  if (error != 0 && error != EOPNOTSUPP && error != EINVAL)
+    fail_errno(error, fmt::format("cannot write {} bytes to {}", bytes, path.string()));
+}
+
+struct Placed {
+  uint64_t offset;
+  std::span<const float> values;
+};
+
+std::vector<Placed> write_structure(const fs::path& path, const Graph& graph, const Arena& arena,
+                                    const Snapshot& snapshot) {
+  std::vector<Placed> placed;
+  checkpoint::Handle file = checkpoint::create_file(path);
+  checkpoint::write_attribute(file, "schema", std::string(schema));
+  checkpoint::write_attribute(file, "network", graph.name);
+  checkpoint::write_attribute(file, "step", snapshot.step);
+  checkpoint::write_attribute(file, "seed", static_cast<int64_t>(snapshot.seed));
+  checkpoint::write_attribute(file, "states", int64_t{arena.states()});
+  checkpoint::write_attribute(file, "experiment_hash", snapshot.hash);
+  checkpoint::write_attribute(file, "experiment", snapshot.arithmetic);
+  checkpoint::write_attribute(file, "weights_digest", arena.digest());
+  for (int state = -1; state < arena.states(); ++state) {
+    const checkpoint::Handle group =
+        checkpoint::create_group(file, state < 0 ? "weights" : fmt::format("state{}", state));
+    const std::span<const float> flat = state < 0 ? arena.weights() : arena.state(state);
+    for (const Tensor& tensor : tensors_of(graph, arena.layout())) {
+      const checkpoint::Handle dataset = checkpoint::create_dataset(group, tensor.name, tensor.shape);
+      checkpoint::write_attribute(dataset, "xxh3", checksum(piece(flat, tensor)));
+      placed.push_back({checkpoint::offset_of(dataset), piece(flat, tensor)});
+    }
+  }
+  file.close(path.string());
+  return placed;
+}
+
+Snapshot read_heading(hid_t file) {
+  if (checkpoint::read_string(file, "schema") != schema)
+    throw BrokenCheckpoint(fmt::format("its schema is not {}", schema));
+  return {.step = checkpoint::read_integer(file, "step"),
+          .seed = static_cast<uint64_t>(checkpoint::read_integer(file, "seed")),
+          .hash = checkpoint::read_string(file, "experiment_hash"),
+          .arithmetic = checkpoint::read_string(file, "experiment")};
+}
+
+void require_same_network(const fs::path& path, hid_t file, hid_t group, const Graph& graph,
+                          const std::vector<Tensor>& tensors) {
+  const auto refuse = [&](const std::string& what) {
+    fail("{} is a checkpoint of {}, not of this {}: {}; give the job file it was trained with", path.string(),
+         checkpoint::read_string(file, "network"), graph.name, what);
+  };
+  const std::vector<std::string> names = checkpoint::members(group);
+  const std::set<std::string> there(names.begin(), names.end());
+  std::set<std::string> here;
+  for (const Tensor& tensor : tensors) {
+    here.insert(tensor.name);
+    if (!there.contains(tensor.name)) refuse(tensor.name + " is missing there");
+    const auto shape = checkpoint::shape_of(checkpoint::open_dataset(group, tensor.name));
+    if (shape != tensor.shape)
+      refuse(fmt::format("{} is {} there and {} here", tensor.name, fmt::join(shape, "x"),
+                         fmt::join(tensor.shape, "x")));
+  }
+  for (const auto& name : names)
+    if (!here.contains(name)) refuse(name + " is only there");
+}
+
+void read_tensors(hid_t group, const std::string& group_name, const std::vector<Tensor>& tensors,
+                  std::span<float> flat) {
+  for (const Tensor& tensor : tensors) {
+    const checkpoint::Handle dataset = checkpoint::open_dataset(group, tensor.name);
+    const auto into = flat.subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.count));
+    const std::string name = group_name + "/" + tensor.name;
+    if (checkpoint::shape_of(dataset) != tensor.shape) throw BrokenCheckpoint(name + " has another shape");
+    checkpoint::read_floats(dataset, into, name);
+    if (checksum(into) != checkpoint::read_string(dataset, "xxh3"))
+      throw BrokenCheckpoint(name + " does not have its recorded checksum");
+  }
+}
+
+// Names the file in whatever is found broken inside.
+template <class F>
+auto in_file(const fs::path& path, F&& read) {
+  File(path, File::Mode::read);  // a missing file or no permission is an errno, not "broken"
+  try {
+    return read();
+  } catch (const BrokenCheckpoint& error) {
+    throw BrokenCheckpoint(fmt::format("the checkpoint {} is damaged: {}", path.string(), error.what()));
+  }
+}
+
+}  // namespace
+
+void write_checkpoint(const fs::path& path, const Graph& graph, const Arena& arena,
+                      const Snapshot& snapshot) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  try {
+    const size_t bytes = static_cast<size_t>(arena.layout().elements) * sizeof(float) *
+                         static_cast<size_t>(1 + arena.states());
+    reserve(temporary, bytes);
+    const std::vector<Placed> placed = write_structure(temporary, graph, arena, snapshot);
+    File file(temporary, File::Mode::update);
+    for (const Placed& tensor : placed)
+      file.write_at(tensor.offset, tensor.values.data(), tensor.values.size_bytes());
+    publish(temporary, path);
+  } catch (const std::exception& error) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    if (dynamic_cast<const BrokenCheckpoint*>(&error) !=
+        nullptr)  // HDF5 gives no errno: space is the likeliest cause
+      fail(Exit::temporary, "cannot write the checkpoint {}: {} (is there space left?)", path.string(),
+           error.what());
+    throw;
+  }
+}
+
+Snapshot read_checkpoint(const fs::path& path, const Graph& graph, Arena& arena, bool states) {
+  return in_file(path, [&] {
+    const checkpoint::Handle file = checkpoint::open_file(path);
+    const Snapshot snapshot = read_heading(file);
+    const std::vector<Tensor> tensors = tensors_of(graph, arena.layout());
+    const checkpoint::Handle weights(H5Gopen2(file, "weights", H5P_DEFAULT), H5Gclose, "no group /weights");
+    require_same_network(path, file, weights, graph, tensors);
+    read_tensors(weights, "weights", tensors, arena.weights());
+    for (int state = 0; states && state < arena.states(); ++state) {
+      const std::string name = fmt::format("state{}", state);
+      const checkpoint::Handle group(H5Gopen2(file, name.c_str(), H5P_DEFAULT), H5Gclose,
+                                     "no group /" + name);
+      read_tensors(group, name, tensors, arena.state(state));
+    }
+    arena.weights_changed();
+    return snapshot;
+  });
+}
+
+Snapshot read_snapshot(const fs::path& path) {
+  return in_file(path, [&] { return read_heading(checkpoint::open_file(path)); });
+}
+
+void require_same_experiment(const fs::path& path, const Snapshot& found, const Snapshot& wanted) {
+  if (found.hash == wanted.hash) return;
+  const auto lines = [](const std::string& text) {
+    std::vector<std::string> all;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) all.push_back(line);
+    return all;
+  };
+  std::vector<std::string> differences;
+  const auto there = lines(found.arithmetic), here = lines(wanted.arithmetic);
+  for (const auto& line : there)
+    if (std::find(here.begin(), here.end(), line) == here.end()) differences.push_back(line + " there");
+  for (const auto& line : here)
+    if (std::find(there.begin(), there.end(), line) == there.end()) differences.push_back(line + " here");
+  fail(Exit::usage,
+       "{} belongs to another experiment ({}): give the job file it was made with, or a new --out folder",
+       path.string(), fmt::join(differences, "; "));
+}
+
+std::string checkpoint_library() { return checkpoint::library(); }
+
+}  // namespace convoy

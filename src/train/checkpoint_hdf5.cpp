@@ -1,0 +1,135 @@
+#include "train/checkpoint_hdf5.h"
+
+#include "train/checkpoint.h"
+
+namespace convoy::checkpoint {
+namespace {
+
+[[noreturn]] void broken(const std::string& what) { throw BrokenCheckpoint(what); }
+
+void check(herr_t status, const std::string& what) {
+  if (status < 0) broken(what);
+}
+
+// Errors are told by our exceptions, not on standard error.
+void quiet() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+}  // namespace
+
+Handle::Handle(hid_t id, herr_t (*closer)(hid_t), const std::string& what) : id_(id), close_(closer) {
+  if (id < 0) broken(what);
+}
+
+Handle::~Handle() {
+  if (id_ >= 0) close_(id_);
+}
+
+void Handle::close(const std::string& what) { check(close_(std::exchange(id_, -1)), "cannot close " + what); }
+
+Handle create_file(const std::filesystem::path& path) {
+  quiet();
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "no HDF5 property list");
+  check(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110), "HDF5 refuses format 1.10");
+  return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose,
+          "cannot create " + path.string()};
+}
+
+Handle open_file(const std::filesystem::path& path) {
+  quiet();
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "no HDF5 property list");
+  check(H5Pset_file_locking(access, false, true), "HDF5 cannot open without locks");
+  return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose,
+          path.string() + " is not a whole HDF5 file"};
+}
+
+Handle create_group(hid_t parent, const std::string& name) {
+  return {H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
+          "cannot create /" + name};
+}
+
+Handle create_dataset(hid_t parent, const std::string& name, const std::vector<int64_t>& shape) {
+  const std::vector<hsize_t> extent(shape.begin(), shape.end());
+  const Handle space(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose,
+                     "no space for " + name);
+  const Handle create(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "no HDF5 property list");
+  check(H5Pset_alloc_time(create, H5D_ALLOC_TIME_EARLY), name);
+  check(H5Pset_fill_time(create, H5D_FILL_TIME_NEVER), name);
+  return {H5Dcreate2(parent, name.c_str(), H5T_IEEE_F32LE, space, H5P_DEFAULT, create, H5P_DEFAULT), H5Dclose,
+          "cannot create " + name};
+}
+
+Handle open_dataset(hid_t parent, const std::string& name) {
+  return {H5Dopen2(parent, name.c_str(), H5P_DEFAULT), H5Dclose, "cannot open " + name};
+}
+
+uint64_t offset_of(hid_t dataset) {
+  const haddr_t offset = H5Dget_offset(dataset);
+  if (offset == HADDR_UNDEF) broken("a dataset has no offset in the file");
+  return offset;
+}
+
+std::vector<int64_t> shape_of(hid_t dataset) {
+  const Handle space(H5Dget_space(dataset), H5Sclose, "a dataset has no extent");
+  const int rank = H5Sget_simple_extent_ndims(space);
+  std::vector<hsize_t> extent(static_cast<size_t>(rank < 0 ? 0 : rank));
+  check(H5Sget_simple_extent_dims(space, extent.data(), nullptr), "a dataset has no extent");
+  return {extent.begin(), extent.end()};
+}
+
+void read_floats(hid_t dataset, std::span<float> into, const std::string& what) {
+  check(H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, into.data()),
+        "cannot read " + what);
+}
+
+void write_attribute(hid_t object, const std::string& name, int64_t value) {
+  const Handle space(H5Screate(H5S_SCALAR), H5Sclose, name);
+  const Handle attribute(H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Aclose, name);
+  check(H5Awrite(attribute, H5T_NATIVE_INT64, &value), "cannot write " + name);
+}
+
+void write_attribute(hid_t object, const std::string& name, const std::string& value) {
+  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose, name);
+  check(H5Tset_size(type, value.size() + 1), name);
+  check(H5Tset_cset(type, H5T_CSET_UTF8), name);
+  const Handle space(H5Screate(H5S_SCALAR), H5Sclose, name);
+  const Handle attribute(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                         name);
+  check(H5Awrite(attribute, type, value.c_str()), "cannot write " + name);
+}
+
+int64_t read_integer(hid_t object, const std::string& name) {
+  const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, "no attribute " + name);
+  int64_t value = 0;
+  check(H5Aread(attribute, H5T_NATIVE_INT64, &value), "cannot read attribute " + name);
+  return value;
+}
+
+std::string read_string(hid_t object, const std::string& name) {
+  const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, "no attribute " + name);
+  const Handle type(H5Aget_type(attribute), H5Tclose, "no type of " + name);
+  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0)
+    broken("attribute " + name + " is no text");
+  std::string value(H5Tget_size(type), '\0');
+  check(H5Aread(attribute, type, value.data()), "cannot read attribute " + name);
+  value.resize(value.find('\0') == std::string::npos ? value.size() : value.find('\0'));
+  return value;
+}
+
+std::vector<std::string> members(hid_t group) {
+  std::vector<std::string> names;
+  const auto add = [](hid_t, const char* name, const H5L_info_t*, void* into) -> herr_t {
+    static_cast<std::vector<std::string>*>(into)->emplace_back(name);
+    return 0;
+  };
+  check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names), "cannot list a group");
+  return names;
+}
+
+std::string library() {
+  unsigned major = 0, minor = 0, release = 0;
+  check(H5get_libversion(&major, &minor, &release), "HDF5 has no version");
+  return "HDF5 " + std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
+}
+
+}  // namespace convoy::checkpoint

@@ -1,0 +1,107 @@
+#include "train/checkpoints.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path path_of(const fs::path& directory, int64_t step) {
+  return directory / fmt::format("checkpoint-{:08}.h5", step);
+}
+
+std::optional<int64_t> step_of(const fs::path& path) {
+  const std::string name = path.filename().string(), prefix = "checkpoint-", suffix = ".h5";
+  if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() <= prefix.size() + suffix.size())
+    return {};
+  int64_t step = 0;
+  const char* end = name.data() + name.size() - suffix.size();
+  const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, step);
+  if (error != std::errc() || stop != end) return {};
+  return step;
+}
+
+int64_t broadcast_integer(Communicator& comm, int64_t value) {
+  comm.broadcast(std::as_writable_bytes(std::span(&value, 1)), 0);
+  return value;
+}
+
+}  // namespace
+
+std::vector<fs::path> list_checkpoints(const fs::path& directory) {
+  std::vector<fs::path> found;
+  if (!fs::is_directory(directory)) return found;
+  for (const auto& entry : fs::directory_iterator(directory))
+    if (step_of(entry.path())) found.push_back(entry.path());
+  std::sort(found.begin(), found.end(),
+            [](const fs::path& a, const fs::path& b) { return step_of(a) > step_of(b); });
+  return found;
+}
+
+Checkpoints::Checkpoints(CheckpointPolicy policy, const Graph& graph, Communicator& comm, Log log)
+    : policy_(std::move(policy)), graph_(graph), comm_(comm), log_(std::move(log)) {
+  require(policy_.keep >= 1, Exit::usage, "checkpoints to keep = {}: at least 1", policy_.keep);
+  if (comm_.rank() == 0 && !policy_.directory.empty()) fs::create_directories(policy_.directory);
+}
+
+int64_t Checkpoints::newest_whole(Arena& arena, const Snapshot& wanted) {
+  for (const fs::path& path : list_checkpoints(policy_.directory)) {
+    try {
+      require_same_experiment(path, read_snapshot(path), wanted);
+      const Snapshot found = read_checkpoint(path, graph_, arena);
+      log_.info("resumed from {}: {} steps are done", path.string(), found.step);
+      return found.step;
+    } catch (const BrokenCheckpoint& error) {
+      fs::path aside = path;
+      aside += ".broken";
+      fs::rename(path, aside);
+      log_.warn("{}; it is now {}, the checkpoint before it is tried", error.what(), aside.string());
+    }
+  }
+  log_.warn("there is no whole checkpoint in {}: starting at step 0", policy_.directory.string());
+  return 0;
+}
+
+int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted) {
+  int64_t step = 0;
+  if (comm_.rank() == 0 && policy_.resume && !policy_.directory.empty()) {
+    step = newest_whole(arena, wanted);
+    if (step == 0) arena.initialize(wanted.seed);  // whatever a broken file has left there
+  }
+  step = broadcast_integer(comm_, step);
+  comm_.broadcast(std::as_writable_bytes(arena.weights()), 0);
+  for (int state = 0; state < arena.states(); ++state)
+    comm_.broadcast(std::as_writable_bytes(arena.state(state)), 0);
+  arena.weights_changed();
+  return step;
+}
+
+bool Checkpoints::save(const Arena& arena, const Snapshot& now) {
+  if (policy_.directory.empty()) return true;
+  const auto start = std::chrono::steady_clock::now();
+  failure_.clear();
+  if (comm_.rank() == 0) {
+    try {
+      write_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now);
+      const auto all = list_checkpoints(policy_.directory);
+      for (size_t i = static_cast<size_t>(policy_.keep); i < all.size(); ++i) fs::remove(all[i]);
+    } catch (const std::exception& error) {
+      failure_ = error.what();
+      log_.warn("no checkpoint at step {}: {}; the run goes on, earlier checkpoints are whole", now.step,
+                failure_);
+    }
+  }
+  const bool saved = broadcast_integer(comm_, failure_.empty() ? 1 : 0) == 1;
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return saved;
+}
+
+}  // namespace convoy

@@ -1,0 +1,176 @@
+#include "train/experiment_fields.h"
+
+#include <fmt/format.h>
+
+#include "train/optimizer.h"
+
+namespace convoy {
+namespace {
+
+Range at_least(double low) { return {.low = low}; }
+Range above(double low) { return {.low = low, .low_open = true}; }
+Range fraction() { return {.low = 0.0, .high = 1.0, .high_open = true}; }  // [0, 1)
+Range share() { return {.low = 0.0, .high = 1.0, .low_open = true}; }      // (0, 1]
+
+std::string unless(bool read, const char* by) { return read ? "" : by; }
+
+using Visit = std::function<void(const Field&)>;
+
+void visit_network(NetworkOptions& n, const Visit& visit) {
+  visit({.section = "network",
+         .key = "model",
+         .slot = &n.model,
+         .choices = {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "alexnet", "alexnet-bn",
+                     "alexnet-torchvision"},
+         .selects = true});
+  const bool resnet = n.model.starts_with("resnet"), norm = resnet || n.model == "alexnet-bn";
+  const std::string of_resnet = unless(resnet, "a ResNet"), of_alexnet = unless(!resnet, "an AlexNet");
+  const std::string of_norm = unless(norm, "a network with batch norm");
+  visit({"network", "variant", &n.variant, {}, {"v1.5", "v1"}, of_resnet});
+  visit({"network", "stem", &n.stem, {}, {"imagenet", "small"}, of_resnet});
+  visit({"network", "width", &n.width, {.low = 1, .high = 4096}, {}, of_resnet});
+  visit({"network", "input", &n.input, {.low = 8, .high = 4096}});
+  visit({"network", "classes", &n.classes, {.low = 0, .high = 65536}});
+  visit({"network", "zero_gamma", &n.zero_gamma, {}, {}, of_resnet});
+  visit({"network", "bn_epsilon", &n.bn_epsilon, above(0), {}, of_norm});
+  visit({"network", "bn_keep", &n.bn_keep, fraction(), {}, of_norm});
+  visit({"network", "bn_unbiased", &n.bn_unbiased, {}, {}, of_norm});
+  visit({"network", "label_smoothing", &n.label_smoothing, fraction()});
+  visit({"network", "dropout", &n.dropout, fraction(), {}, of_alexnet});
+}
+
+void visit_data(InputOptions& d, const Visit& visit) {
+  visit({.section = "data", .key = "train", .slot = &d.train, .arithmetic = false});
+  visit({.section = "data", .key = "held_out", .slot = &d.held_out, .arithmetic = false});
+  visit({"data", "train_crop", &d.train_crop, {}, {"random-resized", "random", "center"}});
+  visit({"data", "resize", &d.resize, {.low = 8, .high = 8192}});
+  visit({"data", "squash", &d.squash});
+  visit({"data", "mirror", &d.mirror, {}, {}, unless(d.train_crop != "center", "a random data.train_crop")});
+  const std::string resized =
+      unless(d.train_crop == "random-resized", "data.train_crop = \"random-resized\"");
+  visit({"data", "min_area", &d.min_area, share(), {}, resized});
+  visit({"data", "max_area", &d.max_area, share(), {}, resized});
+  visit({"data", "min_ratio", &d.min_ratio, above(0), {}, resized});
+  visit({"data", "max_ratio", &d.max_ratio, above(0), {}, resized});
+  visit({"data", "mean", &d.mean});
+  visit({"data", "std", &d.std, above(0)});
+  visit({"data", "scale", &d.scale, above(0)});
+  visit({"data", "order", &d.order, {}, {"rgb", "bgr"}});
+}
+
+void visit_train(TrainOptions& t, const Visit& visit) {
+  visit({"train", "epochs", &t.epochs, at_least(0)});
+  visit({"train", "steps", &t.steps, at_least(0)});
+  visit({"train", "seed", &t.seed, at_least(0)});
+  visit({.section = "train",
+         .key = "evaluate_every",
+         .slot = &t.evaluate_every,
+         .range = at_least(0),
+         .arithmetic = false});
+  visit({.section = "train",
+         .key = "bucket_mib",
+         .slot = &t.bucket_mib,
+         .range = above(0),
+         .arithmetic = false});
+}
+
+void visit_optimizer(OptimizerOptions& o, const Visit& visit) {
+  visit(
+      {.section = "optimizer", .key = "kind", .slot = &o.kind, .choices = {"sgd", "lars"}, .selects = true});
+  const bool lars = o.kind == "lars";
+  const std::string of_lars = unless(lars, "optimizer.kind = \"lars\""),
+                    of_sgd = unless(!lars, "optimizer.kind = \"sgd\"");
+  visit({.section = "optimizer",
+         .key = "variant",
+         .slot = &o.variant,
+         .choices = {"paper", "caffe", "mlperf", "mlperf-scaled", "nvidia"},
+         .unread = of_lars,
+         .selects = true});
+  visit({.section = "optimizer",
+         .key = "convention",
+         .slot = &o.convention,
+         .choices = {"outside", "inside"},
+         .unread = of_sgd,
+         .selects = true});
+  const bool inside = lars ? o.variant != "mlperf-scaled" : o.convention == "inside";
+  visit({"optimizer", "momentum", &o.momentum, fraction()});
+  visit({"optimizer", "nesterov", &o.nesterov});
+  visit({"optimizer",
+         "momentum_correction",
+         &o.momentum_correction,
+         {},
+         {},
+         unless(inside, "an optimizer with the rate inside the velocity")});
+  visit({"optimizer", "weight_decay", &o.weight_decay, at_least(0)});
+  visit({"optimizer", "decay_bias", &o.decay_bias});
+  visit({"optimizer", "decay_norm", &o.decay_norm});
+  visit({"optimizer", "trust", &o.trust, above(0), {}, of_lars});
+  visit({"optimizer", "epsilon", &o.epsilon, at_least(0), {}, of_lars});
+  visit({"optimizer", "adapt_bias", &o.adapt_bias, {}, {}, of_lars});
+  visit({"optimizer", "adapt_norm", &o.adapt_norm, {}, {}, of_lars});
+}
+
+void visit_schedule(ScheduleOptions& s, const Visit& visit) {
+  visit({"schedule", "kind", &s.kind, {}, {"step", "poly", "cosine", "constant"}});
+  const std::string of_step = unless(s.kind == "step", "schedule.kind = \"step\"");
+  const std::string of_poly = unless(s.kind == "poly", "schedule.kind = \"poly\"");
+  const std::string of_decay =
+      unless(s.kind == "poly" || s.kind == "cosine", "schedule.kind = \"poly\" or \"cosine\"");
+  visit({"schedule", "rate", &s.rate, above(0)});
+  visit({"schedule", "per_images", &s.per_images, at_least(0)});
+  visit({"schedule", "warmup_epochs", &s.warmup_epochs, at_least(0)});
+  visit({"schedule", "warmup_steps", &s.warmup_steps, at_least(0)});
+  visit({"schedule",
+         "warmup_from",
+         &s.warmup_from,
+         at_least(0),
+         {},
+         unless(s.warmup_epochs > 0 || s.warmup_steps > 0, "a schedule with warmup_epochs or warmup_steps")});
+  visit({"schedule", "milestones", &s.milestones, above(0), {}, of_step});
+  visit({"schedule", "factor", &s.factor, above(0), {}, of_step});
+  visit({"schedule", "power", &s.power, above(0), {}, of_poly});
+  visit({"schedule", "end_rate", &s.end_rate, at_least(0), {}, of_decay});
+  visit({"schedule", "decay", &s.decay, {}, {"shifted", "continued"}, of_decay});
+}
+
+}  // namespace
+
+void visit_fields(Experiment& e, const Visit& visit) {
+  visit_network(e.network, visit);
+  visit_data(e.data, visit);
+  visit({"minibatch", "workers", &e.minibatch.workers, {.low = 1, .high = 1 << 20}});
+  visit({"minibatch", "images", &e.minibatch.images, {.low = 1, .high = 1 << 16}});
+  visit_train(e.train, visit);
+  visit_optimizer(e.optimizer, visit);
+  visit_schedule(e.schedule, visit);
+}
+
+void defaults_of_choices(Experiment& e) {
+  if (e.network.model == "alexnet" || e.network.model == "alexnet-bn") e.network.input = 227;
+  if (e.network.model == "alexnet-bn") e.network.bn_epsilon = 1e-4;
+  set_variant_defaults(e.optimizer);
+}
+
+std::string misfit(const Experiment& e) {
+  const auto& t = e.train;
+  if ((t.epochs > 0) == (t.steps > 0))
+    return "say how long to train: one of train.epochs and train.steps, above 0";
+  const auto& s = e.schedule;
+  if (s.warmup_epochs > 0 && s.warmup_steps > 0)
+    return "give schedule.warmup_epochs or schedule.warmup_steps, not both";
+  for (size_t i = 1; i < s.milestones.size(); ++i)
+    if (s.milestones[i] <= s.milestones[i - 1]) return "schedule.milestones must ascend";
+  const auto& d = e.data;
+  if (d.min_area > d.max_area)
+    return fmt::format("data.min_area {} is above data.max_area {}", d.min_area, d.max_area);
+  if (d.min_ratio > d.max_ratio)
+    return fmt::format("data.min_ratio {} is above data.max_ratio {}", d.min_ratio, d.max_ratio);
+  if (d.resize < e.network.input && d.train_crop != "random-resized")
+    return fmt::format("data.resize {} is below network.input {}: a crop would not fit", d.resize,
+                       e.network.input);
+  if (e.network.classes == 1)
+    return "network.classes = 1 leaves nothing to learn: give 0 (as the data has) or 2 and more";
+  return "";
+}
+
+}  // namespace convoy

@@ -1,0 +1,241 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <limits>
+#include <set>
+#include <sstream>
+#include <type_traits>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "train/experiment_fields.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* flag = "--set";
+
+class Parser {
+ public:
+  Parser(std::string_view text, std::string file, fs::path folder)
+      : file_(std::move(file)), folder_(std::move(folder)) {
+    try {
+      table_ = toml::parse(text);
+    } catch (const toml::parse_error& error) {
+      fail(Exit::usage, "{}:{}: {}", file_, error.source().begin.line, error.description());
+    }
+  }
+
+  void override_with(const std::string& text) {
+    const size_t equals = text.find('=');
+    require(equals != std::string::npos && equals > 0, Exit::usage,
+            "{} {}: write it as section.key=value, for instance {} train.epochs=3", flag, text, flag);
+    const std::string name = text.substr(0, equals), value = text.substr(equals + 1);
+    const size_t dot = name.find('.');
+    const std::string section = dot == std::string::npos ? "" : name.substr(0, dot);
+    const std::string key = dot == std::string::npos ? name : name.substr(dot + 1);
+    toml::table parsed;
+    try {
+      parsed = toml::parse("value = " + value);
+    } catch (const toml::parse_error&) {
+      parsed.insert_or_assign("value", value);  // a bare word is a string
+    }
+    if (section.empty()) {
+      table_.insert_or_assign(key, *parsed.get("value"));
+    } else {
+      if (!table_.contains(section)) table_.insert(section, toml::table{});
+      toml::table* into = table_.get(section)->as_table();
+      require(into != nullptr, Exit::usage, "{} {}: {} is not a table in {}", flag, text, section, file_);
+      into->insert_or_assign(key, *parsed.get("value"));
+    }
+    from_flag_.insert(name);
+  }
+
+  Experiment parse() {
+    Experiment e;
+    read_heading(e);
+    visit_fields(e, [&](const Field& field) {
+      if (field.selects) assign(field, e);
+    });
+    defaults_of_choices(e);
+    visit_fields(e, [&](const Field& field) {
+      sections_.insert(field.section);
+      known_.insert(field.name());
+      assign(field, e);
+    });
+    refuse_unknown();
+    e.data.input = e.network.input;
+    const std::string problem = misfit(e);
+    require(problem.empty(), Exit::usage, "{}: {}", file_, problem);
+    return e;
+  }
+
+ private:
+  std::string where(const toml::node& node, const std::string& name) const {
+    if (from_flag_.contains(name)) return flag;
+    return fmt::format("{}:{}", file_, node.source().begin.line);
+  }
+
+  void read_heading(Experiment& e) {
+    for (auto [key, into] :
+         {std::pair{"name", &e.name}, {"description", &e.description}, {"source", &e.source}}) {
+      const toml::node* node = table_.get(key);
+      if (node == nullptr) continue;
+      require(node->is_string(), Exit::usage, "{}: {} must be a string", where(*node, key), key);
+      *into = node->as_string()->get();
+    }
+    const toml::node* published = table_.get("published");
+    if (published == nullptr) return;
+    require(published->is_table(), Exit::usage, "{}: published must be a table",
+            where(*published, "published"));
+    std::ostringstream as_toml, as_json;
+    const toml::table wrapped{{"published", *published->as_table()}};
+    as_toml << toml::toml_formatter(wrapped);
+    as_json << toml::json_formatter(*published->as_table());
+    e.published_toml = as_toml.str();
+    e.published_json = as_json.str();
+  }
+
+  void assign(const Field& field, Experiment& e) {
+    const toml::node* section = table_.get(field.section);
+    if (section == nullptr || !section->is_table()) return;
+    const toml::node* node = section->as_table()->get(field.key);
+    if (node == nullptr) return;
+    const std::string at = where(*node, field.name());
+    require(field.unread.empty(), Exit::usage, "{}: {} would have no effect: only {} reads it; take it out",
+            at, field.name(), field.unread);
+    std::visit([&](auto* into) { read(*node, *into, field, at); }, field.slot);
+    e.origins[field.name()] = at;
+  }
+
+  static std::string shown(const toml::node& node) {
+    std::ostringstream text;
+    node.visit([&](const auto& value) { text << value; });
+    return text.str();
+  }
+
+  [[noreturn]] static void wrong_type(const toml::node& node, const Field& field, const std::string& at,
+                                      const char* wanted) {
+    fail(Exit::usage, "{}: {} = {} must be {}", at, field.name(), shown(node), wanted);
+  }
+
+  static void check_range(double value, const Field& field, const std::string& at) {
+    require(field.range.holds(value), Exit::usage, "{}: {} = {} must be {}", at, field.name(), value,
+            field.range.text());
+  }
+
+  static double number(const toml::node& node, const Field& field, const std::string& at) {
+    if (!node.is_number()) wrong_type(node, field, at, "a number");
+    const double value = *node.value<double>();
+    require(value - value == 0.0, Exit::usage, "{}: {} must be a finite number", at, field.name());
+    check_range(value, field, at);
+    return value;
+  }
+
+  template <class T>
+  void read(const toml::node& node, T& into, const Field& field, const std::string& at) const {
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (!node.is_string()) wrong_type(node, field, at, "a string");
+      into = node.as_string()->get();
+      check_choice(into, field, at);
+    } else if constexpr (std::is_same_v<T, fs::path>) {
+      if (!node.is_string()) wrong_type(node, field, at, "a path in quotes");
+      into = node.as_string()->get();
+      if (into.is_relative() && !into.empty() && at != flag) into = folder_ / into;
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!node.is_boolean()) wrong_type(node, field, at, "true or false");
+      into = node.as_boolean()->get();
+    } else if constexpr (std::is_integral_v<T>) {
+      if (!node.is_integer()) wrong_type(node, field, at, "a whole number");
+      const int64_t value = node.as_integer()->get();
+      check_range(static_cast<double>(value), field, at);
+      require(std::in_range<T>(value), Exit::usage, "{}: {} = {} is too large", at, field.name(), value);
+      into = static_cast<T>(value);
+    } else if constexpr (std::is_same_v<T, double>) {
+      into = number(node, field, at);
+    } else {
+      const toml::array* list = node.as_array();
+      if (list == nullptr) wrong_type(node, field, at, "a list of numbers");
+      std::vector<double> values;
+      for (const toml::node& item : *list) values.push_back(number(item, field, at));
+      if constexpr (std::is_same_v<T, std::vector<double>>) {
+        into = values;
+      } else {
+        require(values.size() == into.size(), Exit::usage, "{}: {} must have {} numbers, one a colour", at,
+                field.name(), into.size());
+        std::copy(values.begin(), values.end(), into.begin());
+      }
+    }
+  }
+
+  static void check_choice(const std::string& value, const Field& field, const std::string& at) {
+    if (field.choices.empty()) return;
+    for (const auto& choice : field.choices)
+      if (choice == value) return;
+    const std::string near = nearest(value, field.choices);
+    fail(Exit::usage, "{}: {} = \"{}\" is not known{}; known: {}", at, field.name(), value,
+         near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near), fmt::join(field.choices, ", "));
+  }
+
+  void refuse_unknown() const {
+    const std::vector<std::string> heading{"name", "description", "source", "published"};
+    for (const auto& [key, node] : table_) {
+      const std::string name(key.str());
+      if (std::find(heading.begin(), heading.end(), name) != heading.end()) continue;
+      std::vector<std::string> tops(sections_.begin(), sections_.end());
+      tops.insert(tops.end(), heading.begin(), heading.end());
+      if (!sections_.contains(name)) unknown(node, name, name, tops, node.is_table() ? "table" : "key");
+      require(node.is_table(), Exit::usage, "{}: {} must be a table: [{}]", where(node, name), name, name);
+      for (const auto& [inner, value] : *node.as_table())
+        refuse_unknown_key(name, std::string(inner.str()), value);
+    }
+  }
+
+  void refuse_unknown_key(const std::string& section, const std::string& key, const toml::node& node) const {
+    if (known_.contains(section + "." + key)) return;
+    std::vector<std::string> keys, elsewhere;
+    for (const auto& name : known_) {
+      if (name.starts_with(section + ".")) keys.push_back(name.substr(section.size() + 1));
+      if (name.ends_with("." + key)) elsewhere.push_back(name);
+    }
+    require(elsewhere.empty(), Exit::usage, "{}: unknown key {}.{}; there is {}",
+            where(node, section + "." + key), section, key, fmt::join(elsewhere, " and "));
+    unknown(node, section + "." + key, key, keys, "key");
+  }
+
+  [[noreturn]] void unknown(const toml::node& node, const std::string& name, const std::string& word,
+                            const std::vector<std::string>& candidates, const char* what) const {
+    const std::string near = nearest(word, candidates);
+    fail(Exit::usage, "{}: unknown {} {}{}", where(node, name), what, name,
+         near.empty() ? fmt::format("; known: {}", fmt::join(candidates, ", "))
+                      : fmt::format(", did you mean {}?", near));
+  }
+
+  std::string file_;
+  fs::path folder_;
+  toml::table table_;
+  std::set<std::string> from_flag_, known_, sections_;
+};
+
+Experiment parse_in(std::string_view text, const std::string& file_name, const fs::path& folder,
+                    const std::vector<std::string>& overrides) {
+  Parser parser(text, file_name, folder);
+  for (const auto& text_of_override : overrides) parser.override_with(text_of_override);
+  return parser.parse();
+}
+
+}  // namespace
+
+Experiment parse_experiment(const fs::path& file, const std::vector<std::string>& overrides) {
+  return parse_in(read_text(file), file.string(), file.parent_path(), overrides);
+}
+
+Experiment parse_experiment_text(std::string_view text, const std::string& file_name,
+                                 const std::vector<std::string>& overrides) {
+  return parse_in(text, file_name, {}, overrides);
+}
+
+}  // namespace convoy

@@ -1,0 +1,48 @@
+#include "train/placement.h"
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+
+namespace convoy {
+namespace {
+
+std::vector<int> tree_counts(int workers) {
+  std::vector<int> counts;
+  for (int count = 1; count <= workers && workers % count == 0; count *= 2) counts.push_back(count);
+  return counts;
+}
+
+}  // namespace
+
+Placement place(int workers, int ranks, const PlacementOptions& options) {
+  require(
+      options.road == "tree" || options.road == "library", Exit::usage,
+      "road {} is not known: tree (the same bits on any number of ranks) or library (any number of ranks)",
+      options.road);
+  const bool tree = options.road == "tree";
+  const std::vector<int> counts = tree_counts(workers);
+  require(!tree || (workers % ranks == 0 && (ranks & (ranks - 1)) == 0), Exit::usage,
+          "{} ranks cannot share {} workers on the tree: start {} ranks, or take --road library with up to "
+          "{} (then the "
+          "result is repeatable, but not the same bits on every number of ranks)",
+          ranks, workers, fmt::join(counts, ", "), workers);
+  require(ranks <= workers, Exit::usage,
+          "{} ranks for {} workers leaves ranks without work: start at most {}", ranks, workers, workers);
+  require(options.backends.size() == 1 || static_cast<int>(options.backends.size()) == ranks, Exit::usage,
+          "{} backends are named for {} ranks: name one for all, or one for every rank",
+          options.backends.size(), ranks);
+  Placement placement;
+  for (int rank = 0; rank < ranks; ++rank) {
+    placement.shares.push_back(even_share(workers, ranks, rank));
+    placement.backends.push_back(options.backends.size() == 1 ? options.backends[0]
+                                                              : options.backends[static_cast<size_t>(rank)]);
+  }
+  placement.threads = options.threads;
+  placement.reducer.road = tree ? Road::tree : Road::library;
+  placement.reducer.overlap = options.overlap;
+  placement.reducer.stall_limit = options.stall_limit;
+  return placement;
+}
+
+}  // namespace convoy

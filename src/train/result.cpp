@@ -1,0 +1,198 @@
+#include "train/result.h"
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "base/file.h"
+#include "train/checkpoint.h"
+#include "train/experiment_fields.h"
+#include "train/run_directory.h"
+#include "train/schedule.h"
+
+namespace convoy {
+namespace {
+
+constexpr size_t raw_samples = 4096;  // longer runs are thinned evenly, and say so
+
+Json value_json(const Slot& slot) {
+  return std::visit(
+      [](const auto* value) -> Json {
+        if constexpr (std::is_same_v<decltype(value), const std::filesystem::path*>) {
+          return value->string();
+        } else {
+          return *value;
+        }
+      },
+      slot);
+}
+
+Json resolved_json(const Experiment& experiment) {
+  Json tables = Json::object();
+  Experiment copy = experiment;
+  visit_fields(copy, [&](const Field& field) {
+    if (field.unread.empty()) tables[field.section][field.key] = value_json(field.slot);
+  });
+  return tables;
+}
+
+Json dataset_json(const DatasetFacts& facts) {
+  if (facts.samples == 0) return nullptr;
+  return {{"path", facts.path},
+          {"images", facts.samples},
+          {"classes", facts.classes},
+          {"fingerprint", facts.fingerprint}};
+}
+
+Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+}  // namespace
+
+Json quantiles(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double q) {
+    const auto rank = static_cast<size_t>(std::ceil(q * static_cast<double>(values.size())));
+    return values[std::max<size_t>(rank, 1) - 1];
+  };
+  return {{"min", at(0.0)},  {"p05", at(0.05)}, {"p25", at(0.25)}, {"median", at(0.5)},
+          {"p75", at(0.75)}, {"p95", at(0.95)}, {"max", at(1.0)}};
+}
+
+Result::Result(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out,
+               const Placement& placement, std::string run_id, std::string mpi_library)
+    : experiment_(experiment),
+      train_(train),
+      held_out_(held_out),
+      placement_(placement),
+      run_id_(std::move(run_id)),
+      mpi_library_(std::move(mpi_library)),
+      started_(utc_now()) {}
+
+void Result::resume(const std::vector<Json>& metrics, int64_t step) {
+  resumed_at_ = steps_done_ = step;
+  for (const Json& line : metrics)
+    if (line.at("event") == "evaluation") epochs_.push_back(line);
+}
+
+void Result::step(const StepRecord& record) {
+  steps_done_ = record.step + 1;
+  step_seconds_.push_back(record.times.total);
+}
+
+void Result::evaluation(const EvaluationRecord& record) { epochs_.push_back(to_json(record)); }
+
+void Result::know(const FinalRecord& record) {
+  known_ = record;
+  status_ = record.status;
+}
+
+void Result::finish(const FinalRecord& record) {
+  know(record);
+  steps_done_ = record.steps;
+  ended_ = utc_now();
+}
+
+Json Result::experiment() const {
+  return {{"name", experiment_.name},
+          {"hash", hash(experiment_, train_, held_out_)},
+          {"description", or_null(experiment_.description)},
+          {"source", or_null(experiment_.source)},
+          {"published",
+           experiment_.published_json.empty() ? Json(nullptr) : Json::parse(experiment_.published_json)},
+          {"resolved", resolved_json(experiment_)}};
+}
+
+Json Result::launch() const {
+  Json ranks = Json::array();
+  for (const RankReport& report : known_.ranks) ranks.push_back(to_json(report));
+  return {{"ranks", placement_.ranks()},
+          {"road", placement_.reducer.road == Road::tree ? "tree" : "library"},
+          {"overlap", placement_.reducer.overlap},
+          {"mpi", mpi_library_},
+          {"per_rank", ranks}};
+}
+
+Json Result::steps() const {
+  Json json{{"count", steps_done_},
+            {"planned", Schedule(experiment_, train_.samples).steps()},
+            {"resumed_at", resumed_at_},
+            {"warmup_dropped", 1}};
+  std::vector<double> seconds(step_seconds_.begin() + (step_seconds_.empty() ? 0 : 1), step_seconds_.end());
+  json["seconds"] = seconds.empty() ? Json(nullptr) : quantiles(seconds);
+  const size_t stride = (seconds.size() + raw_samples - 1) / raw_samples;
+  json["samples_stride"] = std::max<size_t>(stride, 1);
+  Json samples = Json::array();
+  for (size_t i = 0; i < seconds.size(); i += stride) samples.push_back(seconds[i]);
+  json["samples_s"] = std::move(samples);
+  return json;
+}
+
+Json Result::numerics() const {
+  Json digests = Json::array();
+  for (const Json& epoch : epochs_)
+    digests.push_back({{"step", epoch.at("step")}, {"weights_xxh3", epoch.at("weights_xxh3")}});
+  return {{"claim", or_null(known_.claim)},
+          {"precision", "f32"},
+          {"weights_xxh3_at", digests},
+          {"final_weights_xxh3", or_null(known_.digest)}};
+}
+
+Json Result::efficiency() const {
+  Json json{{"flops_per_image", known_.flops_per_image > 0 ? Json(known_.flops_per_image) : Json(nullptr)},
+            {"images_per_s", nullptr},
+            {"flops_per_s", nullptr}};
+  if (step_seconds_.size() < 2) return json;
+  const double median = quantiles({step_seconds_.begin() + 1, step_seconds_.end()}).at("median");
+  const double speed = static_cast<double>(experiment_.minibatch.global()) / median;
+  json["images_per_s"] = speed;
+  if (known_.flops_per_image > 0) json["flops_per_s"] = speed * static_cast<double>(known_.flops_per_image);
+  return json;
+}
+
+Json Result::json() const {
+  Json epochs = epochs_;
+  for (Json& epoch : epochs) epoch.erase("event");
+  size_t peak = 0;
+  for (const RankReport& report : known_.ranks) peak = std::max(peak, report.peak_rss_bytes);
+  return {{"schema", "convoy.result/1"},
+          {"run_id", run_id_},
+          {"status", status_},
+          {"exit_code", ended_.empty() ? Json(nullptr) : Json(known_.exit_code)},
+          {"reason", or_null(known_.reason)},
+          {"started", started_},
+          {"ended", or_null(ended_)},
+          {"tool", tool_json()},
+          {"experiment", experiment()},
+          {"launch", launch()},
+          {"claim", or_null(known_.claim)},
+          {"dataset", {{"train", dataset_json(train_)}, {"held_out", dataset_json(held_out_)}}},
+          {"phases_s",
+           {{"init", known_.init_seconds},
+            {"train", known_.train_seconds},
+            {"evaluate", known_.evaluate_seconds},
+            {"checkpoint", known_.checkpoint_seconds}}},
+          {"epochs", epochs},
+          {"steps", steps()},
+          {"numerics", numerics()},
+          {"efficiency", efficiency()},
+          {"memory", {{"peak_rss_bytes", peak > 0 ? Json(peak) : Json(nullptr)}}}};
+}
+
+void Result::write(const std::filesystem::path& path) const {
+  replace_file(path, json().dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+Json tool_json() {
+#if defined(__clang__)
+  const std::string compiler = "Clang " __clang_version__;
+#else
+  const std::string compiler = "GCC " __VERSION__;
+#endif
+  return {{"name", "convoy"},
+          {"version", CONVOY_VERSION},
+          {"compiler", compiler},
+          {"flags", CONVOY_FLAGS},
+          {"libraries", {{"hdf5", checkpoint_library()}}}};
+}
+
+}  // namespace convoy

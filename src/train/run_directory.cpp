@@ -1,0 +1,103 @@
+#include "train/run_directory.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cctype>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+extern char** environ;
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string utc(const char* format) {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 64> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), format, &parts)};
+}
+
+std::string file_word(const std::string& name) {
+  std::string word;
+  for (const char c : name)
+    word += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' ? c : '-';
+  return word;
+}
+
+fs::path fresh_name(const Experiment& experiment) {
+  const std::string base = utc("%Y-%m-%dT%H-%M-%S") + "_" + file_word(experiment.name);
+  fs::path path = fs::path("runs") / base;
+  for (int i = 2; fs::exists(path); ++i) path = fs::path("runs") / fmt::format("{}-{}", base, i);
+  return path;
+}
+
+// Rank 0's part: the folder's name, or the reason why it cannot be.
+fs::path make(const fs::path& wanted, bool resume, const Experiment& experiment) {
+  const fs::path path = wanted.empty() ? fresh_name(experiment) : wanted;
+  require(!resume || fs::is_directory(path), Exit::usage, "there is no run to resume at {}", path.string());
+  require(
+      !resume || fs::exists(path / "checkpoints"), Exit::usage,
+      "{} is no run directory (it has no checkpoints folder): give the folder that an earlier run printed",
+      path.string());
+  require(resume || !fs::exists(path) || fs::is_directory(path), Exit::usage,
+          "{} is a file: give a folder for the run", path.string());
+  require(resume || !fs::exists(path) || fs::is_empty(path), Exit::usage,
+          "{} is not empty: continue that run with --resume, or give another folder with --out",
+          path.string());
+  std::error_code error;
+  fs::create_directories(path / "checkpoints", error);
+  if (error) fail_errno(error.value(), fmt::format("cannot create {}", (path / "checkpoints").string()));
+  return path;
+}
+
+bool wanted_variable(const std::string& entry) {
+  const std::string name = entry.substr(0, entry.find('='));
+  for (const char* secret : {"TOKEN", "JWT", "KEY", "PASS", "SECRET", "COOKIE"})
+    if (name.find(secret) != std::string::npos) return false;
+  for (const char* prefix : {"CONVOY_", "OMP_", "GOMP_", "KMP_", "DNNL_", "ONEDNN_", "OMPI_", "PMI_", "MPI",
+                             "SLURM_", "PBS_", "FLUX_", "LSB_", "CUDA_", "NCCL_"})
+    if (name.starts_with(prefix)) return true;
+  return false;
+}
+
+}  // namespace
+
+std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }
+
+RunDirectory open_run_directory(const fs::path& wanted, bool resume, const Experiment& experiment,
+                                Communicator& comm) {
+  std::string path = comm.rank() == 0 ? make(wanted, resume, experiment).string() : "";
+  path = comm.gather(path).front();
+  return {path};
+}
+
+void describe_run(const RunDirectory& directory, const Experiment& experiment,
+                  const std::vector<std::string>& command) {
+  using Json = nlohmann::ordered_json;
+  replace_file(directory.config(), resolved_toml(experiment));
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  Json variables = Json::object();
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (wanted_variable(text)) variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
+  }
+  const Json environment{{"started", utc_now()},
+                         {"command", command},
+                         {"folder", fs::current_path().string()},
+                         {"host", host.data()},
+                         {"variables", variables}};
+  replace_file(directory.environment(),
+               environment.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace convoy
