@@ -42,6 +42,11 @@ uint64_t File::size() const {
   return static_cast<uint64_t>(status.st_size);
 }
 
+bool File::removed() const {
+  struct stat status {};
+  return ::fstat(descriptor_, &status) == 0 && status.st_nlink == 0;
+}
+
 void File::read_at(uint64_t offset, void* into, size_t bytes) const {
   auto* to = static_cast<char*>(into);
   for (size_t done = 0; done < bytes;) {

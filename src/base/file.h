@@ -20,6 +20,7 @@ class File {
 
   const std::filesystem::path& path() const { return path_; }
   uint64_t size() const;
+  bool removed() const;  // deleted since it was opened (local file systems; others fail the read)
   void read_at(uint64_t offset, void* into, size_t bytes) const;  // throws if the file ends before
   void write_at(uint64_t offset, const void* from, size_t bytes);
   void sync();
