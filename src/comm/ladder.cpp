@@ -42,7 +42,8 @@ void Ladder::add(int worker, size_t offset, std::span<float> values) {
   const auto carries = static_cast<size_t>(std::countr_one(units));
   const auto chunks = static_cast<int64_t>((values.size() + chunk - 1) / chunk);
 
-#pragma omp parallel for schedule(static)
+// A team for a few chunks costs more than it saves.
+#pragma omp parallel for schedule(static) if (chunks > 16)
   for (int64_t c = 0; c < chunks; ++c) {
     const size_t begin = static_cast<size_t>(c) * chunk, count = std::min(chunk, values.size() - begin);
     const std::span<float> g = values.subspan(begin, count);
