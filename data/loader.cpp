@@ -1,0 +1,130 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "data/loader_order.h"
+#include "data/loader_ring.h"
+
+namespace convoy {
+namespace {
+
+constexpr int held_slots = 2;  // the last batch and this one: port/loader.h
+constexpr int ahead = 2;       // batches prepared before they are asked for
+
+struct ThreadState {
+  std::vector<std::byte> encoded;
+  Image image;
+  Scratch scratch;
+};
+
+class DatasetLoader final : public Loader {
+ public:
+  DatasetLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options)
+      : dataset_(std::move(dataset)),
+        options_(options),
+        order_(dataset_->samples(), options.training, options.seed),
+        image_elements_(size_t{3} * static_cast<size_t>(options.transform.input) *
+                        static_cast<size_t>(options.transform.input)),
+        threads_(static_cast<size_t>(std::max(1, options.threads))) {
+    check(options_.transform);
+    require(options_.workers > 0 && options_.batch > 0 && !options_.local_workers.empty(), Exit::usage,
+            "a loader needs workers and images per worker, but has {} and {}", options_.workers,
+            options_.batch);
+    const int slots = held_slots + (options_.prefetch ? ahead : 0);
+    for (int i = 0; i < slots; ++i) {
+      images_.emplace_back(static_cast<size_t>(options_.batch) * image_elements_);
+      labels_.emplace_back(static_cast<size_t>(options_.batch));
+    }
+    const int64_t global = int64_t{options_.workers} * options_.batch;
+    held_out_steps_ = (dataset_->samples() + global - 1) / global;
+    ring_ = std::make_unique<LoaderRing>(
+        slots, options_.batch, static_cast<int>(threads_.size()),
+        [this](const Job& job, int image, int slot, int thread) { prepare(job, image, slot, thread); });
+  }
+
+  Batch next(int64_t step, int worker) override {
+    ensure(step >= 0 && worker >= 0 && worker < options_.workers);
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<Job> following;
+    for (Job job{step, worker}; options_.prefetch && following.size() < ahead;) {
+      if (!advance(job)) break;
+      following.push_back(job);
+    }
+    const auto slot = static_cast<size_t>(ring_->take({step, worker}, following));
+    waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    Batch batch;
+    batch.images = images_[slot];
+    batch.labels = labels_[slot];
+    batch.seed = options_.seed;
+    batch.step = step;
+    batch.worker = worker;
+    return batch;
+  }
+
+  int64_t samples() const override { return dataset_->samples(); }
+  int classes() const override { return dataset_->classes(); }
+  double waited_seconds() const override { return waited_; }
+
+ private:
+  // What this rank will ask for after `job`; held-out sets begin again at the end, for the next evaluation.
+  bool advance(Job& job) const {
+    const auto& local = options_.local_workers;
+    const auto place = std::find(local.begin(), local.end(), job.worker);
+    if (place == local.end()) return false;
+    if (place + 1 != local.end()) {
+      job.worker = *(place + 1);
+      return true;
+    }
+    job.worker = local.front();
+    ++job.step;
+    if (!options_.training && job.step >= held_out_steps_) job.step = 0;
+    return true;
+  }
+
+  void prepare(const Job& job, int image, int slot, int thread) {
+    auto& state = threads_[static_cast<size_t>(thread)];
+    const auto i = static_cast<size_t>(image), s = static_cast<size_t>(slot);
+    const std::span<float> chw(images_[s].data() + i * image_elements_, image_elements_);
+    const Place place = order_.at((job.step * options_.workers + job.worker) * options_.batch + image);
+    labels_[s][i] = place.sample < 0 ? -1 : dataset_->label(place.sample);
+    if (place.sample < 0) {
+      std::fill(chw.begin(), chw.end(), 0.0f);
+      return;
+    }
+    dataset_->read(place.sample, state.encoded);
+    try {
+      decode(state.encoded, state.image);
+    } catch (const Error& error) {  // the bytes are those that were packed, and decoded then
+      fail("{}: cannot be decoded any more: {}; is this another version of the JPEG library? Pack again",
+           dataset_->where(place.sample), error.what());
+    }
+    if (options_.training)
+      prepare_train(state.image, options_.transform,
+                    Random(options_.seed, stream_of("augment", static_cast<uint64_t>(place.epoch),
+                                                    static_cast<uint64_t>(place.sample))),
+                    chw, state.scratch);
+    else
+      prepare_held_out(state.image, options_.transform, chw, state.scratch);
+  }
+
+  std::shared_ptr<const Dataset> dataset_;
+  LoaderOptions options_;
+  DataOrder order_;
+  size_t image_elements_;
+  std::vector<ThreadState> threads_;
+  std::vector<std::vector<float>> images_;  // by slot
+  std::vector<std::vector<int32_t>> labels_;
+  int64_t held_out_steps_ = 0;
+  double waited_ = 0;
+  std::unique_ptr<LoaderRing> ring_;  // last: its threads use all of the above
+};
+
+}  // namespace
+
+std::unique_ptr<Loader> make_loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options) {
+  return std::make_unique<DatasetLoader>(std::move(dataset), options);
+}
+
+}  // namespace convoy
