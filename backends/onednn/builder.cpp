@@ -1,0 +1,272 @@
+#include "backends/onednn/builder.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "backends/onednn/kernels.h"
+
+namespace convoy::onednn {
+
+using Home = BufferSpec::Home;
+
+namespace {
+
+Desc plain_desc(int images, const Shape& s) {
+  return {
+      {images, s.channels, s.height, s.width}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::nchw};
+}
+
+}  // namespace
+
+Builder::Builder(const Program& program, Arena& arena, const CompileOptions& options,
+                 const dnnl::engine& engine)
+    : program_(program), arena_(arena), options_(options), engine_(engine) {
+  const size_t nodes = program.graph.nodes.size();
+  tape_.values.resize(nodes);
+  tape_.gradients.resize(nodes);
+  tape_.notes.resize(program.steps.size());
+  layouts_.resize(nodes);
+  fused_relu_.assign(nodes, -1);
+  readers_.assign(nodes, 0);
+  contributions_.resize(nodes);
+  backward_.resize(nodes);
+  const int output = static_cast<int>(nodes) - 1;
+  images_ = buffer({Home::images, 0, nullptr, false}, plain(0));
+  top_gradient_ = buffer({Home::top_gradient, 0, nullptr, false}, plain(output));
+  scratch_ = buffer({Home::scratch, 0, nullptr, false}, Desc()).buffer;
+}
+
+Desc Builder::plain(int id) const { return plain_desc(program_.images, node(id).shape); }
+
+dnnl::primitive_attr Builder::attributes() const {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+View Builder::buffer(BufferSpec spec, const Desc& desc) {
+  tape_.buffers.push_back(spec);
+  holders_.push_back(0);
+  return {static_cast<int>(tape_.buffers.size()) - 1, desc};
+}
+
+View Builder::planned(const Desc& desc) {
+  return buffer({Home::planned, desc.get_size(), nullptr, false}, desc);
+}
+
+View Builder::fixed(std::span<const float> memory, const Desc& desc) {
+  auto* address = reinterpret_cast<std::byte*>(const_cast<float*>(memory.data()));
+  return buffer({Home::fixed, memory.size_bytes(), address, false}, desc);
+}
+
+Instruction Builder::reorder(const View& from, const View& to) {
+  const dnnl::reorder::primitive_desc pd(engine_, from.desc, engine_, to.desc, attributes());
+  if (is_reference(pd) && !options_.allow_reference_kernels)
+    refuse(program_.steps[static_cast<size_t>(step_)].node, "reorder",
+           "it offers only its slow reference kernel");
+  Instruction made;
+  made.step = step_;
+  made.implementation = fmt::format("reorder {}", pd.impl_info_str());
+  made.primitive = dnnl::reorder(pd);
+  made.arguments = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+  const Desc scratchpad = pd.scratchpad_desc();
+  if (scratchpad.get_size() > 0) made.arguments.push_back({DNNL_ARG_SCRATCHPAD, {scratch_, scratchpad}});
+  tape_.scratch_bytes = std::max(tape_.scratch_bytes, scratchpad.get_size());
+  return made;
+}
+
+View Builder::in_layout(const View& view, const Desc& wanted) {
+  if (view.desc == wanted) return view;
+  const View copy = planned(wanted);
+  tape_.body.push_back(reorder(view, copy));
+  return copy;
+}
+
+View Builder::weight(int param, const Desc& canonical, const Desc& wanted) {
+  const View home = fixed(arena_.param(param), canonical);
+  if (canonical == wanted) return home;
+  auto& copies = private_weights_[param];
+  for (const View& copy : copies)
+    if (copy.desc == wanted) return copy;
+  copies.push_back(buffer({Home::persistent, wanted.get_size(), nullptr, false}, wanted));
+  tape_.refresh.push_back(reorder(home, copies.back()));
+  return copies.back();
+}
+
+View Builder::param_gradient(int param, const Desc& canonical, const Desc& produced) {
+  return canonical == produced ? fixed(arena_.param_grad(param), canonical) : planned(produced);
+}
+
+void Builder::finish_param_gradient(const View& written, int param, const Desc& canonical) {
+  if (written.desc != canonical)
+    tape_.body.push_back(reorder(written, fixed(arena_.param_grad(param), canonical)));
+}
+
+void Builder::push_call(std::string name, const dnnl::primitive& primitive, std::vector<Argument> arguments,
+                        const Desc& scratchpad) {
+  std::erase_if(arguments, [](const Argument& a) { return !a.view; });
+  if (scratchpad.get_size() > 0) arguments.push_back({DNNL_ARG_SCRATCHPAD, {scratch_, scratchpad}});
+  tape_.scratch_bytes = std::max(tape_.scratch_bytes, scratchpad.get_size());
+  tape_.body.push_back({step_, std::move(name), primitive, std::move(arguments), {}, {}});
+}
+
+void Builder::own(std::string name, std::vector<View> touches, std::function<void(const Run&)> kernel) {
+  std::erase_if(touches, [](const View& view) { return !view; });
+  tape_.body.push_back({step_, "convoy:" + name, {}, {}, std::move(kernel), std::move(touches)});
+}
+
+bool Builder::exclusive(const View& view) const {
+  const auto b = static_cast<size_t>(view.buffer);
+  return tape_.buffers[b].home == Home::planned && holders_[b] == 1;
+}
+
+View Builder::overwritable(const View& held) {
+  return fuses() && exclusive(held) ? held : planned(held.desc);
+}
+
+void Builder::give_gradient(int id, const View& view) {
+  const View part = in_layout(view, layout(id));
+  contributions_[static_cast<size_t>(id)].push_back(part);
+  ++holders_[static_cast<size_t>(part.buffer)];
+}
+
+View Builder::accumulate(int id, const View* mask) {
+  auto& parts = contributions_[static_cast<size_t>(id)];
+  ensure(!parts.empty());
+  if (parts.size() == 1 && mask == nullptr) return parts[0];
+  const auto free_part =
+      std::find_if(parts.begin(), parts.end(), [&](const View& v) { return exclusive(v); });
+  const View dst = fuses() && free_part != parts.end() ? *free_part : planned(parts[0].desc);
+  for (const View& part : parts) --holders_[static_cast<size_t>(part.buffer)];
+  ++holders_[static_cast<size_t>(dst.buffer)];
+  std::vector<View> touches = parts;
+  touches.push_back(dst);
+  if (mask != nullptr) touches.push_back(*mask);
+  const size_t count = dst.desc.get_size() / sizeof(float);
+  own(mask != nullptr ? "sum_mask" : "sum", touches,
+      [parts, dst, count, mask = mask != nullptr ? *mask : View{},
+       source = std::vector<const float*>(parts.size())](const Run& run) mutable {
+        for (size_t i = 0; i < parts.size(); ++i) source[i] = run.at(parts[i]);
+        sum(source, mask ? run.at(mask) : nullptr, run.at(dst), count);
+      });
+  parts = {dst};
+  return dst;
+}
+
+View Builder::gradient(int id) {
+  const View view = accumulate(id, nullptr);
+  BufferSpec& spec = tape_.buffers[static_cast<size_t>(view.buffer)];
+  if (!fuses() || id == 0) {
+    tape_.gradients[static_cast<size_t>(id)] = view;
+    spec.keep = true;
+  }
+  return view;
+}
+
+View Builder::masked_gradient(int relu) {
+  if (fuses()) return accumulate(relu, &value(relu));
+  const View from = gradient(relu), mask = value(relu), to = planned(from.desc);
+  const size_t count = to.desc.get_size() / sizeof(float);
+  own("mask", {from, mask, to}, [=](const Run& run) {
+    const float* const part[] = {run.at(from)};
+    sum(part, run.at(mask), run.at(to), count);
+  });
+  return to;
+}
+
+void Builder::decide_fusion() {
+  const auto& nodes = program_.graph.nodes;
+  for (const Node& n : nodes)
+    for (int input : n.inputs) ++readers_[static_cast<size_t>(input)];
+  if (!fuses()) return;
+  for (size_t id = 0; id < nodes.size(); ++id) {
+    if (!std::holds_alternative<Relu>(nodes[id].op)) continue;
+    const auto input = static_cast<size_t>(nodes[id].inputs[0]);
+    const Op& op = nodes[input].op;
+    const bool can = std::holds_alternative<Conv>(op) || std::holds_alternative<BatchNorm>(op) ||
+                     std::holds_alternative<Add>(op) || std::holds_alternative<Linear>(op);
+    if (can && readers_[input] == 1) fused_relu_[input] = static_cast<int>(id);
+  }
+}
+
+void Builder::emit_forward(int id) {
+  struct Visitor {
+    Builder& to;
+    int id;
+    EmitBackward operator()(const Input&) const {
+      to.set_value(id, to.images());
+      to.set_layout(id, to.plain(id));
+      return {};
+    }
+    EmitBackward operator()(const Conv& op) const { return emit_conv(to, id, op); }
+    EmitBackward operator()(const BatchNorm& op) const { return emit_norm(to, id, op); }
+    EmitBackward operator()(const Relu&) const { return emit_relu(to, id); }
+    EmitBackward operator()(const Add&) const { return emit_add(to, id); }
+    EmitBackward operator()(const Pool& op) const { return emit_pool(to, id, op); }
+    EmitBackward operator()(const Lrn& op) const { return emit_lrn(to, id, op); }
+    EmitBackward operator()(const Linear& op) const { return emit_linear(to, id, op); }
+    EmitBackward operator()(const Dropout& op) const { return emit_dropout(to, id, op); }
+    EmitBackward operator()(const SoftmaxLoss& op) const { return emit_loss(to, id, op); }
+  };
+  backward_[static_cast<size_t>(id)] = std::visit(Visitor{*this, id}, node(id).op);
+}
+
+void Builder::emit_backward(int id) {
+  auto& parts = contributions_[static_cast<size_t>(id)];
+  if (parts.empty() && id + 1 == static_cast<int>(layouts_.size()) &&
+      !std::holds_alternative<SoftmaxLoss>(node(id).op))
+    give_gradient(id, top_gradient_);
+  if (const EmitBackward& emit = backward_[static_cast<size_t>(id)]) emit();
+  for (const View& part : parts) --holders_[static_cast<size_t>(part.buffer)];
+}
+
+std::string Builder::note(const Step& step) const {
+  const Node& n = node(step.node);
+  if (std::holds_alternative<Relu>(n.op)) return "fused into " + node(n.inputs[0]).name;
+  if (std::holds_alternative<Add>(n.op)) return "one gradient for both inputs";
+  return "none";
+}
+
+Tape Builder::finish() {
+  decide_fusion();
+  for (size_t s = 0; s < program_.steps.size(); ++s) {
+    step_ = static_cast<int>(s);
+    const Step& step = program_.steps[s];
+    const size_t before = tape_.body.size();
+    try {
+      step.pass == Pass::forward ? emit_forward(step.node) : emit_backward(step.node);
+    } catch (const dnnl::error& error) {
+      refuse(step.node, step.pass == Pass::forward ? "forward" : "backward", error.what());
+    }
+    if (tape_.body.size() == before) tape_.notes[s] = note(step);
+  }
+  if (program_.input_gradient && training()) gradient(0);
+
+  const auto& nodes = program_.graph.nodes;
+  const size_t last = nodes.size() - 1;
+  const size_t answer =
+      std::holds_alternative<SoftmaxLoss>(nodes[last].op) ? static_cast<size_t>(nodes[last].inputs[0]) : last;
+  for (size_t id = 0; id < nodes.size(); ++id) {
+    View& view = tape_.values[id];
+    if (view && fuses() && id != answer) view = {};
+    if (view) tape_.buffers[static_cast<size_t>(view.buffer)].keep = true;
+  }
+  return std::move(tape_);
+}
+
+void Builder::refuse(int id, const char* what, const std::string& reason) const {
+  const Node& n = node(id);
+  std::string shapes;
+  for (int input : n.inputs) {
+    const Shape& s = node(input).shape;
+    shapes += fmt::format("{}{}x{}x{}", shapes.empty() ? "" : " and ", s.channels, s.height, s.width);
+  }
+  fail(
+      "oneDNN cannot run node {} ({}, {} images of {} to {}x{}x{}), {}: {}; choose another backend for this "
+      "network",
+      n.name, name_of(n.op), program_.images, shapes, n.shape.channels, n.shape.height, n.shape.width, what,
+      reason);
+}
+
+}  // namespace convoy::onednn

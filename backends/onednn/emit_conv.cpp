@@ -1,0 +1,103 @@
+// Convolution with its bias and a following ReLU in one primitive. Weights travel as O I H W, or G O I H W with groups:
+// the same canonical bytes.
+#include "backends/onednn/builder.h"
+
+namespace convoy::onednn {
+
+namespace {
+
+using dnnl::memory;
+constexpr auto f32 = memory::data_type::f32;
+
+struct ConvDescs {
+  Desc src, dst, weights, bias;
+  shim::Window window;
+};
+
+// Canonical layouts of everything.
+ConvDescs describe(const Builder& to, int id, const Conv& op) {
+  const int src = to.node(id).inputs[0];
+  const int64_t groups = op.groups, channels = to.node(src).shape.channels;
+  ConvDescs d;
+  d.src = to.plain(src);
+  d.dst = to.plain(id);
+  if (groups > 1)
+    d.weights = Desc({groups, op.outputs / groups, channels / groups, op.kernel.height, op.kernel.width}, f32,
+                     memory::format_tag::goihw);
+  else
+    d.weights =
+        Desc({op.outputs, channels, op.kernel.height, op.kernel.width}, f32, memory::format_tag::oihw);
+  if (op.bias) d.bias = Desc({op.outputs}, f32, memory::format_tag::x);
+  d.window = {{op.kernel.height, op.kernel.width},
+              {op.stride.height, op.stride.width},
+              {op.padding.height, op.padding.width}};
+  return d;
+}
+
+Desc any_layout(const Desc& desc) { return {shim::dims_of(desc), f32, memory::format_tag::any}; }
+
+}  // namespace
+
+EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
+  const Node& node = to.node(id);
+  const int src_id = node.inputs[0], relu = to.fused_relu(id);
+  const ConvDescs d = describe(to, id, op);
+  dnnl::primitive_attr attributes = to.attributes();
+  if (relu >= 0) {
+    dnnl::post_ops ops;
+    shim::append_relu(ops);
+    attributes.set_post_ops(ops);
+  }
+  // Layouts of the library's choice first, then plain ones.
+  const auto pd = to.choose(id, "forward", 2, [&](int plain) {
+    return plain != 0
+               ? shim::conv_forward(to.engine(), to.forward_kind(), d.src, any_layout(d.weights), d.bias,
+                                    d.dst, d.window, attributes)
+               : shim::conv_forward(to.engine(), to.forward_kind(), any_layout(d.src), any_layout(d.weights),
+                                    d.bias, any_layout(d.dst), d.window, attributes);
+  });
+  const View src = to.in_layout(to.value(src_id), pd.src_desc());
+  const View dst = to.planned(pd.dst_desc());
+  const View bias = op.bias ? to.fixed(to.param(node.params[1]), d.bias) : View{};
+  to.call(pd, dnnl::convolution_forward(pd),
+          {{DNNL_ARG_SRC, src},
+           {DNNL_ARG_WEIGHTS, to.weight(node.params[0], d.weights, pd.weights_desc())},
+           {DNNL_ARG_BIAS, bias},
+           {DNNL_ARG_DST, dst}});
+  to.set_layout(id, dst.desc);
+  to.set_value(relu >= 0 ? relu : id, dst);
+
+  return [&to, id, src_id, d, pd, op] {
+    const Node& n = to.node(id);
+    const View gradient = to.gradient(id);
+    const auto weights_pd = to.choose(id, "weight gradient", 2, [&](int plain) {
+      return plain != 0 ? shim::conv_weights(to.engine(), d.src, any_layout(d.weights), d.bias, d.dst,
+                                             d.window, pd, to.attributes())
+                        : shim::conv_weights(to.engine(), any_layout(d.src), any_layout(d.weights), d.bias,
+                                             any_layout(d.dst), d.window, pd, to.attributes());
+    });
+    const View written = to.param_gradient(n.params[0], d.weights, weights_pd.diff_weights_desc());
+    to.call(weights_pd, dnnl::convolution_backward_weights(weights_pd),
+            {{DNNL_ARG_SRC, to.in_layout(to.value(src_id), weights_pd.src_desc())},
+             {DNNL_ARG_DIFF_DST, to.in_layout(gradient, weights_pd.diff_dst_desc())},
+             {DNNL_ARG_DIFF_WEIGHTS, written},
+             {DNNL_ARG_DIFF_BIAS, op.bias ? to.fixed(to.param_grad(n.params[1]), d.bias) : View{}}});
+    to.finish_param_gradient(written, n.params[0], d.weights);
+    if (!to.wants_gradient(src_id)) return;
+
+    const auto data_pd = to.choose(id, "data gradient", 2, [&](int plain) {
+      return plain != 0 ? shim::conv_data(to.engine(), d.src, any_layout(d.weights), d.dst, d.window, pd,
+                                          to.attributes())
+                        : shim::conv_data(to.engine(), any_layout(d.src), any_layout(d.weights),
+                                          any_layout(d.dst), d.window, pd, to.attributes());
+    });
+    const View src_gradient = to.planned(data_pd.diff_src_desc());
+    to.call(data_pd, dnnl::convolution_backward_data(data_pd),
+            {{DNNL_ARG_DIFF_DST, to.in_layout(gradient, data_pd.diff_dst_desc())},
+             {DNNL_ARG_WEIGHTS, to.weight(n.params[0], d.weights, data_pd.weights_desc())},
+             {DNNL_ARG_DIFF_SRC, src_gradient}});
+    to.give_gradient(src_id, src_gradient);
+  };
+}
+
+}  // namespace convoy::onednn

@@ -1,0 +1,63 @@
+#include "backends/onednn/kernels.h"
+
+#include <cstdint>
+
+namespace convoy::onednn {
+
+// Signed loop counters: OpenMP's vectorized loops are best with them.
+void relu(const float* src, float* dst, size_t count) {
+  const auto n = static_cast<int64_t>(count);
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < n; ++i) dst[i] = src[i] > 0.0f ? src[i] : 0.0f;
+}
+
+void add(const float* a, const float* b, float* dst, size_t count, bool then_relu) {
+  const auto n = static_cast<int64_t>(count);
+  if (then_relu) {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < n; ++i) {
+      const float sum = a[i] + b[i];
+      dst[i] = sum > 0.0f ? sum : 0.0f;
+    }
+  } else {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < n; ++i) dst[i] = a[i] + b[i];
+  }
+}
+
+namespace {
+
+void sum_two(const float* a, const float* b, const float* mask, float* dst, int64_t n) {
+  if (mask != nullptr) {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] > 0.0f ? a[i] + b[i] : 0.0f;
+  } else {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < n; ++i) dst[i] = a[i] + b[i];
+  }
+}
+
+void keep_where(const float* src, const float* mask, float* dst, int64_t n) {
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] > 0.0f ? src[i] : 0.0f;
+}
+
+}  // namespace
+
+void sum(std::span<const float* const> parts, const float* mask, float* dst, size_t count) {
+  const auto n = static_cast<int64_t>(count);
+  if (parts.size() == 1) {
+    keep_where(parts[0], mask, dst, n);
+  } else if (parts.size() == 2) {
+    sum_two(parts[0], parts[1], mask, dst, n);
+  } else {  // element by element, since dst may be any of the parts
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; ++i) {
+      float total = 0.0f;
+      for (const float* part : parts) total += part[i];
+      dst[i] = mask == nullptr || mask[i] > 0.0f ? total : 0.0f;
+    }
+  }
+}
+
+}  // namespace convoy::onednn

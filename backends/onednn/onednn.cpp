@@ -1,0 +1,74 @@
+#include "backends/onednn/onednn.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "backends/common/host_vector.h"
+#include "backends/onednn/plan.h"
+#include "backends/onednn/shim.h"
+#include "base/error.h"
+
+namespace convoy {
+namespace {
+
+using dnnl::memory;
+
+// "avx2" of "jit:avx2", asked of an ordinary f32 convolution: the ISA that this program's kernels use, which may be less
+// than what the CPU or the library could (AMX has no f32).
+std::string isa_of_kernels(const dnnl::engine& engine) {
+  const auto map = memory::desc({8, 64, 28, 28}, memory::data_type::f32, memory::format_tag::any);
+  const auto weights = memory::desc({64, 64, 3, 3}, memory::data_type::f32, memory::format_tag::any);
+  const auto pd =
+      onednn::shim::conv_forward(engine, dnnl::prop_kind::forward_training, map, weights, memory::desc(), map,
+                                 {{3, 3}, {1, 1}, {1, 1}}, dnnl::primitive_attr());
+  const std::string name = pd.impl_info_str();
+  return name.substr(name.rfind(':') + 1);
+}
+
+std::string cpu_model() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
+      return line.substr(line.find(": ") + 2);
+  return "unknown CPU";
+}
+
+class OnednnBackend final : public Backend {
+ public:
+  explicit OnednnBackend(int threads)
+      : engine_(dnnl::engine::kind::cpu, 0),
+        threads_(threads),
+        isa_(isa_of_kernels(engine_)),
+        vector_(threads) {}
+
+  DeviceInfo device() const override {
+    const dnnl_version_t* v = dnnl_version();
+    return {"onednn", fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch), isa_, cpu_model(),
+            threads_};
+  }
+
+  using Backend::compile;
+  std::unique_ptr<Plan> compile(const Program& program, Arena& arena,
+                                const CompileOptions& options) override {
+    return std::make_unique<onednn::OnednnPlan>(program, arena, options, engine_, threads_);
+  }
+
+  Vector& vector() override { return vector_; }
+
+ private:
+  dnnl::engine engine_;
+  int threads_;
+  std::string isa_;
+  HostVector vector_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_onednn(int threads) {
+  require(threads > 0, Exit::usage, "the onednn backend needs at least one thread, not {}", threads);
+  return std::make_unique<OnednnBackend>(threads);
+}
+
+}  // namespace convoy

@@ -1,0 +1,67 @@
+// A compiled Program: the tape with its addresses filled in. Owns the planned memory, the reordered weights and the
+// scratchpad; the arena and the batches are the caller's. A run is a walk over the calls, nothing is asynchronous.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "backends/onednn/tape.h"
+#include "net/program.h"
+#include "port/backend.h"
+
+namespace convoy::onednn {
+
+// OpenMP's thread count is a property of the calling thread: set for one call, then put back.
+class Threads {
+ public:
+  explicit Threads(int count);
+  ~Threads();
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+class OnednnPlan final : public Plan {
+ public:
+  OnednnPlan(const Program& program, Arena& arena, const CompileOptions& options, const dnnl::engine& engine,
+             int threads);
+  void train(const Batch& batch, const ReadyFn& ready) override;
+  void infer(const Batch& batch) override;
+  Totals totals() override;
+  bool peek(Peek what, int node, std::span<float> to) override;
+  PlanInfo info() const override;
+
+ private:
+  // One instruction, ready to run.
+  struct Call {
+    dnnl::primitive primitive;
+    std::vector<dnnl_exec_arg_t> arguments;
+    std::function<void(const Run&)> own;
+  };
+  void place_buffers();
+  std::vector<Call> bind(const std::vector<Instruction>& instructions);
+  void check(const Batch& batch) const;
+  void start(const Batch& batch);
+  void run(const Call& call);
+
+  Program program_;
+  Arena& arena_;
+  dnnl::engine engine_;
+  dnnl::stream stream_;
+  int threads_;
+  Tape tape_;
+  size_t planned_bytes_ = 0, persistent_bytes_ = 0;
+  Buffer planned_{nullptr, nullptr}, persistent_{nullptr, nullptr}, scratch_{nullptr, nullptr};
+  std::vector<std::byte*> address_;          // by buffer
+  std::vector<dnnl::memory> memories_;       // what the calls' arguments refer to
+  std::vector<dnnl::memory> images_, tops_;  // those whose address comes with the batch
+  std::vector<Call> refresh_, body_;
+  std::vector<size_t> step_end_;  // by step: the end of its calls in body_
+  uint64_t version_ = 0;          // of the weights that the reordered copies hold
+  Run run_;
+  Totals totals_;
+};
+
+}  // namespace convoy::onednn

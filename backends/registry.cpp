@@ -1,0 +1,24 @@
+#include "backends/registry.h"
+
+#include <fmt/ranges.h>
+
+#include "backends/check/check.h"
+#include "backends/onednn/onednn.h"
+#include "backends/reference/reference.h"
+#include "base/error.h"
+#include "base/text.h"
+
+namespace convoy {
+
+std::vector<std::string> backend_names() { return {"reference", "onednn", "check:onednn"}; }
+
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
+  if (name == "reference") return make_reference(threads);
+  if (name == "onednn") return make_onednn(threads);
+  if (name == "check:onednn") return make_check(make_reference(threads), make_onednn(threads));
+  const std::string near = nearest(name, backend_names());
+  fail(Exit::usage, "there is no backend \"{}\"{}; there are {}", name,
+       near.empty() ? "" : fmt::format(", perhaps you mean \"{}\"", near), fmt::join(backend_names(), ", "));
+}
+
+}  // namespace convoy
