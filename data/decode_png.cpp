@@ -53,6 +53,8 @@ bool read_header(Reader& reader) {
   png_set_read_fn(reader.png, &reader, on_read);
   png_set_user_limits(reader.png, max_image_side, max_image_side);
   png_set_chunk_malloc_max(reader.png, 8 << 20);
+  // Text, times and colour profiles are not looked at, so their flaws are no warnings either.
+  png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(reader.png, reader.info);
   return true;
 }

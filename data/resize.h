@@ -1,5 +1,6 @@
 // Pillow's antialiased bilinear resize, bit for bit: a triangle filter as wide as the reduction, weights in 22-bit fixed
-// point, a horizontal pass rounded to 8 bits, then a vertical one (Pillow, src/libImaging/Resample.c).
+// point, two passes with rounding to 8 bits between them (src/libImaging/Resample.c as of Pillow 13: horizontal first,
+// except where the height shrinks much more than the width; earlier Pillows differ there by a step of 255 at most).
 // resize(src, crop, ..) equals src.crop(crop).resize((width, height), BILINEAR), which is what torchvision does: the
 // filter never reads outside the crop. The crop is read in place, and only the wanted window of the result is computed.
 // Integer arithmetic: the same bits on every machine. The caller owns dst and scratch; both are reused.
@@ -27,7 +28,7 @@ struct ResizeScratch {
   ResizeFilter horizontal, vertical;
   std::vector<double> exact;
   std::vector<int32_t> sums;
-  std::vector<uint8_t> rows;
+  std::vector<uint8_t> between;
 };
 
 void resize(const Image& src, const Crop& crop, int width, int height, Image& dst, ResizeScratch& scratch);

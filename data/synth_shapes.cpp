@@ -34,7 +34,7 @@ double star(double x, double y, int points, double radius, double inner) {
   const double px = length * std::cos(folded), py = length * std::sin(folded);
   const double nx = inner * std::cos(wedge / 2), ny = inner * std::sin(wedge / 2);
   const double ex = nx - radius, ey = ny;
-  return ((px - radius) * ey - py * ex) / -hypot(ex, ey) * -1.0;
+  return ((px - radius) * ey - py * ex) / hypot(ex, ey);
 }
 
 double outline(double distance, double thickness) { return abs(distance) - thickness / 2; }
