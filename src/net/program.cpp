@@ -11,6 +11,16 @@ constexpr int64_t alignment = 16;  // elements: 64 bytes of f32
 
 bool is_loss(const Node& node) { return std::holds_alternative<SoftmaxLoss>(node.op); }
 
+void check_norms(const Graph& graph, int images) {
+  for (const Node& node : graph.nodes)
+    require(!std::holds_alternative<BatchNorm>(node.op) ||
+                int64_t{images} * node.shape.height * node.shape.width > 1,
+            "{}: batch norm over a single value (1 image with a map of 1x1) makes every output zero; use "
+            "more images a "
+            "worker or a larger input",
+            node.name);
+}
+
 // By node: does d loss / d output matter to anybody?
 std::vector<bool> wanted_gradients(const Graph& graph, bool input_gradient) {
   std::vector<bool> wanted(graph.nodes.size(), false);
@@ -140,6 +150,7 @@ bool backward_reads_output(const Op& op) { return std::holds_alternative<Relu>(o
 Program lower(const Graph& graph, int images, const LowerOptions& options) {
   require(images > 0, "{}: a minibatch needs at least one image, not {}", graph.name, images);
   require(graph.nodes.size() > 1, "{}: a network needs at least one operation", graph.name);
+  if (options.mode == Mode::training) check_norms(graph, images);
   Program program;
   program.graph = graph;
   program.images = images;

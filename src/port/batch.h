@@ -11,10 +11,10 @@
 namespace convoy {
 
 struct Batch {
-  std::span<const float> images;        // [b, channels, height, width]
-  std::span<const int32_t> labels;      // [b], -1 = padding
-  std::span<const float> top_gradient;  // only for graphs without a loss (parity tests): d / d output, NCHW
-  uint64_t seed = 0;                    // seed, step and worker choose the dropout masks
+  std::span<const float> images{};        // [b, channels, height, width]
+  std::span<const int32_t> labels{};      // [b], -1 = padding
+  std::span<const float> top_gradient{};  // only for graphs without a loss (parity tests): d / d output, NCHW
+  uint64_t seed = 0;                      // seed, step and worker choose the dropout masks
   int64_t step = 0;
   int worker = 0;
 };
@@ -26,7 +26,9 @@ struct Totals {
   int64_t loss = 0;       // in units of 2^-24 nats
   int64_t nonfinite = 0;  // images whose loss was NaN or infinite; left out of `loss`
   static constexpr double unit = 0x1p-24;
-  double mean_loss() const { return images > 0 ? static_cast<double>(loss) * unit / static_cast<double>(images) : 0.0; }
+  double mean_loss() const {
+    return images > 0 ? static_cast<double>(loss) * unit / static_cast<double>(images) : 0.0;
+  }
   Totals& operator+=(const Totals& other);
   bool operator==(const Totals&) const = default;
 };

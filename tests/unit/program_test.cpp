@@ -112,6 +112,15 @@ TEST_CASE("lower: a bucket is ready exactly when its last parameter's node has r
   CHECK(expected.size() == 15);
 }
 
+TEST_CASE("lower: batch norm over a single value is refused, but only in training") {
+  GraphBuilder build("norm", {3, 1, 1});
+  build.batchnorm("lonely", 0, {});
+  const Graph graph = build.finish();
+  CHECK_THROWS_WITH(lower(graph, 1), Catch::Contains("lonely"));
+  CHECK(lower(graph, 2).images == 2);
+  CHECK(lower(graph, 1, {.mode = Mode::inference}).images == 1);
+}
+
 TEST_CASE("lower: training and evaluation share one layout, whatever the minibatch") {
   const Graph graph = alexnet({});
   const Layout training = lower(graph, 32).layout,
