@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <numeric>
 #include <utility>
 
@@ -36,14 +37,18 @@ class Requests final : public Communicator::Pending {
   void wait() override {
     for (Backoff backoff; !test();) backoff.pause();
   }
-  // Given up: what can be cancelled is, so that nothing is received into memory that is about to be freed.
+  // Given up. Receives can be cancelled; sends and sums cannot, and write to memory that is about to be freed, so they
+  // get a moment to end by themselves, as they do when this rank alone has failed.
   ~Requests() override {
-    given_up_ = given_up_ || !requests_.empty();
-    for (size_t i = 0; i < std::min(receives_, requests_.size()); ++i) {
-      if (requests_[i] == MPI_REQUEST_NULL) continue;
-      MPI_Cancel(&requests_[i]);
-      MPI_Request_free(&requests_[i]);
-    }
+    if (requests_.empty()) return;
+    for (size_t i = 0; i < std::min(receives_, requests_.size()); ++i)
+      if (requests_[i] != MPI_REQUEST_NULL) MPI_Cancel(&requests_[i]);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    int done = 0;
+    for (Backoff backoff; !done && std::chrono::steady_clock::now() < end; backoff.pause())
+      if (MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE))
+        break;
+    given_up_ = given_up_ || !done;
   }
 
  private:
@@ -68,6 +73,7 @@ MpiCommunicator::MpiCommunicator(size_t largest_message) : state_(std::make_uniq
 
 MpiCommunicator::~MpiCommunicator() {
   int finalized = 0;
+  if (state_->given_up) return;  // MPI still holds on to it
   if (MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) MPI_Comm_free(&state_->comm);
 }
 

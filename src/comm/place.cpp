@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+
+#include "base/error.h"
+#include "comm/affinity.h"
+
+namespace convoy {
+namespace {
+
+std::vector<int> units_of(const Machine& machine, const std::vector<int>& cores) {
+  std::vector<int> units;
+  for (const int core : cores) {
+    const auto& of_core = machine.cores[static_cast<size_t>(core)].units;
+    units.insert(units.end(), of_core.begin(), of_core.end());
+  }
+  return units;
+}
+
+// Thread 0 calls the program's other threads into being, and they inherit where it may run: the whole share.
+void bind_threads(const Machine& machine, const std::vector<int>& cores, int threads) {
+  std::vector<std::vector<int>> units{units_of(machine, cores)};
+  for (int thread = 1; thread < threads; ++thread)
+    units.push_back(units_of(machine, {cores[static_cast<size_t>(thread)]}));
+  bind_team(units);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace
+
+Affinity place(Communicator& communicator, const AffinityOptions& options) {
+  Affinity result;
+  result.machine = read_machine();
+  const std::string host = communicator.host();
+  const auto hosts = communicator.gather(host), units = communicator.gather(read_binding());
+  std::vector<Binding> here;
+  for (int rank = 0; rank < communicator.size(); ++rank)
+    if (hosts[static_cast<size_t>(rank)] == host) here.push_back({rank, units[static_cast<size_t>(rank)]});
+  CorePlan plan = plan_cores(result.machine, host, here, options);
+
+  // Weight gradients depend on the number of threads that share the work: the smallest host decides for all.
+  for (const std::string& threads : communicator.gather(std::to_string(plan.threads)))
+    plan.threads = std::min(plan.threads, std::stoi(threads));
+  result.threads = plan.threads;
+  omp_set_dynamic(0);
+  omp_set_num_threads(plan.threads);
+  const auto mine = std::ranges::find(plan.ranks, communicator.rank(), &RankCores::rank);
+  if (plan.bind) bind_threads(result.machine, mine->cores, plan.threads);
+
+  const auto index = static_cast<size_t>(mine - plan.ranks.begin());
+  result.map = communicator.gather(describe(result.machine, host, plan)[index]);
+  const std::string warnings = index == 0 ? fmt::format("{}", fmt::join(plan.warnings, "\n")) : "";
+  for (const std::string& text : communicator.gather(warnings))
+    for (const std::string& line : lines_of(text)) result.warnings.push_back(line);
+  if (const std::string advice = rank_order_advice(hosts); !advice.empty()) result.warnings.push_back(advice);
+  return result;
+}
+
+}  // namespace convoy

@@ -1,0 +1,121 @@
+// Placement on machines that are not there: two packages, hardware threads, odd numbers; and on the one that is.
+#include "comm/affinity.h"
+
+#include <catch2/catch.hpp>
+
+#include "base/error.h"
+#include "world.h"
+
+using namespace convoy;
+using namespace convoy::testing;
+using Catch::Matchers::Contains;
+
+namespace {
+
+// PUs of core c are 2c and 2c+1; cores 0-7 on the first package.
+Machine two_packages() { return read_machine("pack:2 numa:1 core:8 pu:2"); }
+
+std::vector<Binding> all_bound_to(const std::vector<std::string>& units) {
+  std::vector<Binding> bindings;
+  for (const auto& list : units) bindings.push_back({static_cast<int>(bindings.size()), list});
+  return bindings;
+}
+
+std::vector<std::string> lines_for(const Machine& machine, const std::vector<std::string>& units,
+                                   const AffinityOptions& options = {}) {
+  return describe(machine, "node1", plan_cores(machine, "node1", all_bound_to(units), options));
+}
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("affinity: a machine is read with its cores, hardware threads and NUMA nodes") {
+  const Machine machine = two_packages();
+  REQUIRE(machine.cores.size() == 16);
+  CHECK((machine.packages == 2 && machine.numa_nodes == 2 && machine.units() == 32));
+  CHECK(machine.cores[9].units == std::vector<int>{18, 19});
+  CHECK((machine.cores[9].numa == 1 && machine.cores[9].package == 1));
+  CHECK_THAT(machine.summary(), Contains("2 packages, 2 NUMA nodes, 16 cores, 32 hardware threads"));
+  CHECK(read_machine("pack:1 pu:3").cores.size() == 3);  // no cores named: each hardware thread is one
+  CHECK(print_list(parse_list("0-3,8")) == "0-3,8");
+  CHECK_THROWS_WITH(parse_list("one"), Contains("no list of cores"));
+  CHECK_THROWS_WITH(read_machine("nonsense"), Contains("hwloc does not understand"));
+}
+
+TEST_CASE("affinity: unbound ranks split the host, equal sets are split among those who hold them") {
+  const Machine machine = two_packages();
+  CHECK(lines_for(machine, {"0-31"}) == Lines{"rank 0 on node1: cores 0-15 (NUMA 0-1), 16 threads"});
+  CHECK(lines_for(machine, {"0-31", "0-31"}) == Lines{"rank 0 on node1: cores 0-7 (NUMA 0), 8 threads",
+                                                      "rank 1 on node1: cores 8-15 (NUMA 1), 8 threads"});
+  // A remainder stays free, so that every rank has as many threads.
+  const Lines three = lines_for(machine, {"0-31", "0-31", "0-31"});
+  CHECK(three[1] == "rank 1 on node1: cores 5-9 (NUMA 0-1), 5 threads");
+  // mpirun's own choice for more than two ranks: each pair is bound to one package.
+  const Lines sockets = lines_for(machine, {"0-15", "16-31", "0-15", "16-31"});
+  CHECK(sockets[2] == "rank 2 on node1: cores 4-7 (NUMA 0), 4 threads");
+  CHECK(sockets[3] == "rank 3 on node1: cores 12-15 (NUMA 1), 4 threads");
+  // Separate sets are kept; the smallest decides on the threads, unless fewer are asked for.
+  CHECK(lines_for(machine, {"0-7", "8-31"})[1] == "rank 1 on node1: cores 4-15 (NUMA 0-1), 4 threads");
+  CHECK(lines_for(machine, {"0-7", "8-31"}, {.threads = 2})[0] ==
+        "rank 0 on node1: cores 0-3 (NUMA 0), 2 threads");
+}
+
+TEST_CASE("affinity: what shares a core is refused with the map, or allowed and not bound") {
+  const Machine machine = two_packages();
+  CHECK_THROWS_WITH(lines_for(machine, {"0-9", "8-31"}), Contains("overlap on a core") &&
+                                                             Contains("--bind-to none") &&
+                                                             Contains("\n  rank 0 on node1: cores 0-4") &&
+                                                             Contains("\n  rank 1 on node1: cores 4-15"));
+  CHECK_THROWS_WITH(lines_for(machine, {"0", "1"}),
+                    Contains("overlap on a core"));  // two threads of one core
+  CHECK_THROWS_WITH(lines_for(machine, Lines(17, "0-31")),
+                    Contains("17 ranks share the 16 cores of node1") && Contains("at most 16"));
+  CHECK_THROWS_WITH(lines_for(machine, {"0-15", "16-31"}, {.threads = 9}),
+                    Contains("9 threads do not fit the 8 cores of rank 0") && Contains("--threads 8"));
+  CHECK_THROWS_WITH(lines_for(machine, {"99"}), Contains("may use no core"));
+  const auto exit_code = [&] {
+    try {
+      lines_for(machine, {"0", "1"});
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return Exit::ok;
+  };
+  CHECK(exit_code() == Exit::usage);
+
+  const CorePlan crowded =
+      plan_cores(machine, "node1", all_bound_to(Lines(17, "0-31")), {.allow_overlap = true});
+  CHECK((!crowded.bind && crowded.threads == 1));
+  REQUIRE(crowded.warnings.size() == 1);
+  CHECK_THAT(crowded.warnings[0], Contains("--oversubscribe"));
+  const CorePlan piled =
+      plan_cores(machine, "node1", all_bound_to({"0-1", "2-3"}), {.threads = 4, .allow_overlap = true});
+  CHECK((!piled.bind && piled.threads == 4));
+}
+
+TEST_CASE("affinity: one core of many is worth a warning") {
+  const CorePlan plan = plan_cores(two_packages(), "node1", all_bound_to({"0-1", "2-3"}), {});
+  CHECK((plan.bind && plan.threads == 1));
+  REQUIRE(plan.warnings.size() == 1);
+  CHECK_THAT(plan.warnings[0], Contains("bound rank 0 to 1 of 16 cores") && Contains("8 cores"));
+  CHECK(plan_cores(two_packages(), "node1", all_bound_to({"0-15", "16-31"}), {}).warnings.empty());
+}
+
+TEST_CASE("affinity: ranks dealt out to hosts in turn are told so") {
+  CHECK(rank_order_advice({"a", "a", "b", "b"}).empty());
+  CHECK(rank_order_advice({"a", "b"}).empty());
+  CHECK_THAT(rank_order_advice({"a", "b", "a", "b"}), Contains("--map-by core"));
+}
+
+TEST_CASE("affinity: this machine's ranks are placed, and every rank sees the same map") {
+  const Affinity affinity = place(world(), {.threads = 1, .allow_overlap = true});
+  CHECK(affinity.threads == 1);
+  CHECK_FALSE(affinity.machine.cores.empty());
+  REQUIRE(affinity.map.size() == static_cast<size_t>(world().size()));
+  for (int rank = 0; rank < world().size(); ++rank)
+    CHECK_THAT(affinity.map[static_cast<size_t>(rank)], Contains("rank " + std::to_string(rank) + " on"));
+  std::string all;
+  for (const std::string& line : affinity.map) all += line + "\n";
+  for (const std::string& other : world().gather(all)) CHECK(other == all);
+}
