@@ -1,4 +1,8 @@
 // Real photographs against Pillow itself (tests/data/pillow_reference.py): decoded, cropped and resized, normalized.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -37,8 +41,8 @@ class Pillow {
 
   template <class T>
   void ask(const std::vector<T>& ours, const fs::path& image, const std::string& what) {
-    const fs::path answer = folder_.path() / (std::to_string(questions_.size()) + ".raw");
-    requests_ += answer.string() + "\t" + image.string() + "\t" + what + "\n";
+    const fs::path answer = folder_.path() / fmt::format("{}.raw", questions_.size());
+    requests_ += fmt::format("{}\t{}\t{}\n", answer.string(), image.string(), what);
     const auto bytes = std::as_bytes(std::span(ours));
     questions_.push_back({Bytes(bytes.begin(), bytes.end()), answer, sizeof(T) == sizeof(float)});
   }
@@ -70,12 +74,14 @@ class Pillow {
   template <class T>
   static void add(Tally& tally, const Bytes& ours, const Bytes& theirs) {
     const size_t count = ours.size() / sizeof(T);
+    const std::array<float, 3> deviations = Transform{}.std;
     for (size_t i = 0; i < count; ++i) {
       T a, b;
       std::memcpy(&a, ours.data() + i * sizeof(T), sizeof(T));
       std::memcpy(&b, theirs.data() + i * sizeof(T), sizeof(T));
-      // A step of a pixel is 1/255/std after normalization; the smallest std is 0.224.
-      const double steps = std::abs(static_cast<double>(a) - b) * (sizeof(T) == 1 ? 1.0 : 255 * 0.229);
+      // After normalization a step of a pixel is 1/255 over the channel's std.
+      const double step = sizeof(T) == 1 ? 1.0 : 1.0 / 255 / deviations[i * 3 / count];
+      const double steps = std::abs(static_cast<double>(a) - b) / step;
       tally.equal += a == b;
       tally.worst = std::max(tally.worst, steps);
     }
@@ -90,7 +96,7 @@ class Pillow {
 
 std::string numbers(std::initializer_list<int> values) {
   std::string text;
-  for (const int value : values) text += "\t" + std::to_string(value);
+  for (const int value : values) text += fmt::format("\t{}", value);
   return text;
 }
 
@@ -150,7 +156,7 @@ TEST_CASE("100 full-size photographs, decoded, cropped, resized and normalized, 
   std::cout << "imagenet100, decoded, cropped and resized: " << bytes << "\n"
             << "imagenet100, training and held-out inputs: " << normalized << "\n";
   CHECK(bytes.worst <= 1.0);
-  CHECK(normalized.worst <= 1.0);
+  CHECK(normalized.worst <= 1.001);  // one step, and f32 rounding
   CHECK(bytes.images == 600);
   CHECK(normalized.images == 200);
 }
