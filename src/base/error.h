@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -53,10 +52,12 @@ void require(bool condition, Exit code, fmt::format_string<Args...> text, Args&&
   if (!condition) throw Error(fmt::format(text, std::forward<Args>(args)...), code);
 }
 
-inline void ensure(bool condition, const std::source_location at = std::source_location::current()) {
+// The compilers' builtins: Clang 14 on Debian 12's libstdc++ has no std::source_location.
+inline void ensure(bool condition, const char* file = __builtin_FILE(), int line = __builtin_LINE(),
+                   const char* function = __builtin_FUNCTION()) {
   if (!condition)
-    throw Error(fmt::format("internal error at {}:{} ({}): please report it with the command you ran",
-                            at.file_name(), at.line(), at.function_name()));
+    throw Error(fmt::format("internal error at {}:{} ({}): please report it with the command you ran", file,
+                            line, function));
 }
 
 // "cannot open X: No such file or directory" for a failed system call; temporary for ENOSPC, EDQUOT, EIO, ESTALE.
