@@ -112,6 +112,7 @@ class Parser {
   }
 
   static std::string shown(const toml::node& node) {
+    if (node.is_string()) return toml_string(node.as_string()->get());
     std::ostringstream text;
     node.visit([&](const auto& value) { text << value; });
     return text.str();
@@ -144,7 +145,8 @@ class Parser {
     } else if constexpr (std::is_same_v<T, fs::path>) {
       if (!node.is_string()) wrong_type(node, field, at, "a path in quotes");
       into = node.as_string()->get();
-      if (into.is_relative() && !into.empty() && at != flag) into = folder_ / into;
+      // Absolute, so that the resolved form means the same wherever it is read.
+      if (!into.empty()) into = fs::absolute(at == flag ? into : folder_ / into).lexically_normal();
     } else if constexpr (std::is_same_v<T, bool>) {
       if (!node.is_boolean()) wrong_type(node, field, at, "true or false");
       into = node.as_boolean()->get();

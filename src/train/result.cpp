@@ -59,11 +59,13 @@ Json quantiles(std::vector<double> values) {
 }
 
 Result::Result(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out,
-               const Placement& placement, std::string run_id, std::string mpi_library)
+               const Placement& placement, std::string run_id, std::vector<std::string> command,
+               std::string mpi_library)
     : experiment_(experiment),
       train_(train),
       held_out_(held_out),
       placement_(placement),
+      command_(std::move(command)),
       run_id_(std::move(run_id)),
       mpi_library_(std::move(mpi_library)),
       started_(utc_now()) {}
@@ -105,7 +107,8 @@ Json Result::experiment() const {
 Json Result::launch() const {
   Json ranks = Json::array();
   for (const RankReport& report : known_.ranks) ranks.push_back(to_json(report));
-  return {{"ranks", placement_.ranks()},
+  return {{"command", command_},
+          {"ranks", placement_.ranks()},
           {"road", placement_.reducer.road == Road::tree ? "tree" : "library"},
           {"overlap", placement_.reducer.overlap},
           {"mpi", mpi_library_},

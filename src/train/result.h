@@ -18,7 +18,8 @@ namespace convoy {
 class Result {
  public:
   Result(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out,
-         const Placement& placement, std::string run_id, std::string mpi_library);
+         const Placement& placement, std::string run_id, std::vector<std::string> command,
+         std::string mpi_library);
 
   void resume(const std::vector<Json>& metrics, int64_t step);  // what happened before
   void step(const StepRecord& record);
@@ -38,6 +39,7 @@ class Result {
   Experiment experiment_;
   DatasetFacts train_, held_out_;
   Placement placement_;
+  std::vector<std::string> command_;
   std::string run_id_, mpi_library_, started_, ended_;
   std::string status_ = "running";
   int64_t resumed_at_ = 0, steps_done_ = 0;

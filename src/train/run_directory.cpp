@@ -83,7 +83,13 @@ RunDirectory open_run_directory(const fs::path& wanted, bool resume, const Exper
 void describe_run(const RunDirectory& directory, const Experiment& experiment,
                   const std::vector<std::string>& command) {
   using Json = nlohmann::ordered_json;
-  replace_file(directory.config(), resolved_toml(experiment));
+  // A resumed run keeps its first configuration (the experiment is the same) and adds a launch to the environment.
+  if (!fs::exists(directory.config())) replace_file(directory.config(), resolved_toml(experiment));
+  Json environment = Json::object();
+  if (fs::exists(directory.environment()))
+    environment = Json::parse(read_text(directory.environment()), nullptr, false);
+  if (!environment.is_object() || !environment.contains("launches"))
+    environment = {{"launches", Json::array()}};
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   Json variables = Json::object();
@@ -91,11 +97,11 @@ void describe_run(const RunDirectory& directory, const Experiment& experiment,
     const std::string text = *entry;
     if (wanted_variable(text)) variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
   }
-  const Json environment{{"started", utc_now()},
-                         {"command", command},
-                         {"folder", fs::current_path().string()},
-                         {"host", host.data()},
-                         {"variables", variables}};
+  environment["launches"].push_back({{"started", utc_now()},
+                                     {"command", command},
+                                     {"folder", fs::current_path().string()},
+                                     {"host", host.data()},
+                                     {"variables", variables}});
   replace_file(directory.environment(),
                environment.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

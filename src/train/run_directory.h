@@ -28,8 +28,8 @@ struct RunDirectory {
 // Collective.
 RunDirectory open_run_directory(const std::filesystem::path& wanted, bool resume,
                                 const Experiment& experiment, Communicator& comm);
-// What the run was given: config.resolved.toml and env.json (command, host, time, CONVOY_*, OMP_* and
-// launcher variables).
+// What the run was given: config.resolved.toml (the first launch's), and in env.json one entry a launch: command, host,
+// time, and the variables of convoy, OpenMP, MPI and the batch system, but none that looks like a secret.
 void describe_run(const RunDirectory& directory, const Experiment& experiment,
                   const std::vector<std::string>& command);
 

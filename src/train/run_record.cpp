@@ -15,7 +15,7 @@ RunRecord::RunRecord(RunFacts facts, Log log, Progress progress)
       schedule_(facts.experiment, facts.train.samples),
       samples_(facts.train.samples),
       result_(facts.experiment, facts.train, facts.held_out, facts.placement,
-              directory_.root.filename().string(), std::move(facts.mpi_library)) {}
+              directory_.root.filename().string(), std::move(facts.command), std::move(facts.mpi_library)) {}
 
 RunRecord::~RunRecord() { progress_.clear(); }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "train/experiment.h"
@@ -25,6 +26,7 @@ struct RunFacts {
   Experiment experiment;
   DatasetFacts train, held_out;
   Placement placement;
+  std::vector<std::string> command;
   std::string mpi_library;
 };
 

@@ -1,0 +1,206 @@
+#include "train/optimizer.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <vector>
+
+namespace convoy {
+namespace {
+
+// The port's formulas, written out once more, in double.
+struct PlainVector final : Vector {
+  double squared_norm(std::span<const float> x) override {
+    double sum = 0;
+    for (const float value : x) sum += static_cast<double>(value) * value;
+    return sum;
+  }
+  void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g,
+                     const MomentumStep& s) override {
+    for (size_t i = 0; i < w.size(); ++i) {
+      const double gradient = double{s.grad_scale} * g[i] + double{s.decay} * w[i];
+      if (s.convention == MomentumStep::Convention::inside) {
+        const double velocity = double{s.momentum} * v[i] + double{s.rate} * gradient;
+        w[i] = static_cast<float>(w[i] - (s.nesterov ? s.momentum * velocity + s.rate * gradient : velocity));
+        v[i] = static_cast<float>(velocity);
+      } else {
+        const double velocity = double{s.momentum} * v[i] + gradient;
+        w[i] = static_cast<float>(w[i] - s.rate * (s.nesterov ? gradient + s.momentum * velocity : velocity));
+        v[i] = static_cast<float>(velocity);
+      }
+    }
+  }
+  void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) override {
+    for (size_t i = 0; i < r.size(); ++i) r[i] = keep * r[i] + (1 - keep) * scale * s[i];
+  }
+};
+
+// A weight of two elements, a bias, a norm scale of one each, and one running statistic.
+struct Fixture {
+  Graph graph;
+  Layout layout;
+  Fixture() {
+    const auto param = [&](const char* name, int64_t n, Role role) {
+      graph.params.push_back({name, {n}, role, {}});
+    };
+    param("conv.weight", 2, Role::weight);
+    param("conv.bias", 1, Role::bias);
+    param("bn.weight", 1, Role::norm_scale);
+    graph.stats.push_back({"bn.running_mean", 1, 0.0f, 0.9f});
+    for (int i = 0; i < 3; ++i) {
+      layout.segments.push_back({Segment::Kind::parameter, i, 16 * i, i == 0 ? 2 : 1, 0});
+      layout.param_offset.push_back(16 * i);
+    }
+    layout.segments.push_back({Segment::Kind::statistic, 0, 48, 1, 0});
+    layout.stat_offset = {48};
+    layout.buckets = {{0, 64, 0}};
+    layout.elements = 64;
+  }
+};
+
+struct Tiny : Fixture {
+  Arena arena;
+  PlainVector vector;
+  Tiny() : arena(graph, layout, optimizer_states) {
+    arena.param(0)[0] = 3;
+    arena.param(0)[1] = 4;  // norm 5
+    arena.param(1)[0] = 2;
+    arena.param(2)[0] = 1;
+    arena.stat(0)[0] = 1;
+    gradients();
+  }
+  void gradients() {  // sums over W = 4 workers
+    arena.param_grad(0)[0] = 0.24f * 4;
+    arena.param_grad(0)[1] = -0.32f * 4;  // mean norm 0.4
+    arena.param_grad(1)[0] = 0.5f * 4;
+    arena.param_grad(2)[0] = 0.25f * 4;
+    arena.stat_grad(0)[0] = 3.0f * 4;
+  }
+  void step(const Optimizer& optimizer, double rate, double previous) {
+    update(optimizer, vector, graph, arena, rate, previous, 0.25f);
+  }
+  double w(int p, size_t i = 0) { return arena.param(p)[i]; }
+};
+
+Optimizer lars(const std::string& variant, double decay) {
+  OptimizerOptions o;
+  o.kind = "lars";
+  o.variant = variant;
+  o.weight_decay = decay;
+  o.trust = 0.01;
+  set_variant_defaults(o);
+  return make_optimizer(o);
+}
+
+}  // namespace
+
+TEST_CASE("SGD by hand: mean gradient, decay by role, velocity, statistics") {
+  Tiny t;
+  OptimizerOptions o;
+  o.weight_decay = 0.1;
+  const Optimizer sgd = make_optimizer(o);
+  const uint64_t version = t.arena.version();
+  t.step(sgd, 0.5, 0.5);
+  CHECK(t.w(0, 0) == Approx(3 - 0.5 * (0.24 + 0.3)));
+  CHECK(t.w(0, 1) == Approx(4 - 0.5 * (-0.32 + 0.4)));
+  CHECK(t.w(1) == Approx(2 - 0.5 * (0.5 + 0.2)));  // bias: decays
+  CHECK(t.w(2) == Approx(1 - 0.5 * 0.25));         // norm: does not
+  CHECK(t.arena.stat(0)[0] == Approx(0.9 * 1 + 0.1 * 3));
+  CHECK(t.arena.version() > version);
+  const double w1 = t.w(2);
+  t.step(sgd, 0.1, 0.5);
+  CHECK(t.w(2) == Approx(w1 - 0.1 * (0.9 * 0.25 + 0.25)));
+}
+
+TEST_CASE(
+    "with momentum correction the rate inside gives what the rate outside gives; without it, it does not") {
+  OptimizerOptions outside, inside;
+  inside.convention = "inside";
+  set_variant_defaults(inside);
+  OptimizerOptions uncorrected = inside;
+  uncorrected.momentum_correction = false;
+  Tiny a, b, c;
+  const double rates[] = {0.0, 0.1, 0.4, 0.4, 0.04};
+  for (int step = 0; step < 5; ++step) {
+    const double previous = rates[step > 0 ? step - 1 : 0];
+    a.step(make_optimizer(outside), rates[step], previous);
+    b.step(make_optimizer(inside), rates[step], previous);
+    c.step(make_optimizer(uncorrected), rates[step], previous);
+    // At rate 0 the outside velocity remembers the gradient and the inside one cannot: start both from the same.
+    if (step == 0) std::fill(a.arena.state(0).begin(), a.arena.state(0).end(), 0.0f);
+  }
+  CHECK(b.w(0, 0) == Approx(a.w(0, 0)).epsilon(1e-6));
+  CHECK(std::abs(c.w(0, 0) - a.w(0, 0)) > 1e-2);
+}
+
+TEST_CASE("Nesterov by hand") {
+  Tiny t;
+  OptimizerOptions o;
+  o.nesterov = true;
+  o.weight_decay = 0;
+  t.step(make_optimizer(o), 0.5, 0.5);
+  CHECK(t.w(2) == Approx(1 - 0.5 * (0.25 + 0.9 * 0.25)));
+}
+
+TEST_CASE("LARS as Algorithm 1 of You et al., by hand, for every tensor") {
+  Tiny t;
+  const double beta = 0.05, rate = 2.0;
+  const Optimizer paper = lars("paper", beta);
+  t.step(paper, rate, rate);
+  const double ratio = 0.01 * 5 / (0.4 + beta * 5);  // |w| = 5, |g| = 0.4 of the mean gradient
+  const double v0 = rate * ratio * (0.24 + beta * 3);
+  CHECK(t.w(0, 0) == Approx(3 - v0));
+  CHECK(t.w(0, 1) == Approx(4 - rate * ratio * (-0.32 + beta * 4)));
+  CHECK(t.w(1) == Approx(2 - rate * 0.01 * 2 / (0.5 + beta * 2) * (0.5 + beta * 2)));
+  CHECK(t.w(2) == Approx(1 - rate * 0.01 * 1 / (0.25 + beta) * (0.25 + beta)));
+  // Second step: the velocity holds the old rate and ratio, uncorrected.
+  const double w0 = t.w(0, 0), w1 = t.w(0, 1), norm = std::hypot(w0, w1);
+  t.step(paper, 1.0, rate);
+  const double second = 0.01 * norm / (0.4 + beta * norm);
+  CHECK(t.w(0, 0) == Approx(w0 - (0.9 * v0 + 1.0 * second * (0.24 + beta * w0))));
+}
+
+TEST_CASE("the ratio takes the gradient before decay, and 1 where a norm is zero") {
+  Tiny t;
+  for (float& value : t.arena.param(1)) value = 0;  // a fresh bias
+  t.step(lars("paper", 0.05), 0.1, 0.1);
+  CHECK(t.w(1) == Approx(-0.1 * 0.5));
+  Tiny still;
+  for (float& value : still.arena.param_grad(0)) value = 0;
+  still.step(lars("paper", 0.05), 0.1, 0.1);
+  CHECK(still.w(0, 0) == Approx(3 - 0.1 * 0.05 * 3));
+}
+
+TEST_CASE("the variants skip whom they say") {
+  const double beta = 0.05, rate = 0.5;
+  Tiny mlperf, nvidia, caffe;
+  mlperf.step(lars("mlperf", beta), rate, rate);
+  CHECK(mlperf.w(1) == Approx(2 - rate * 0.5));  // bias: plain, no decay
+  CHECK(mlperf.w(2) == Approx(1 - rate * 0.25));
+  CHECK(mlperf.w(0, 0) == Approx(3 - rate * 0.05 / 0.65 * (0.24 + beta * 3)));
+  nvidia.step(lars("nvidia", beta), rate, rate);
+  CHECK(nvidia.w(1) == Approx(2 - rate * (0.5 + beta * 2)));  // bias: plain, decays
+  CHECK(nvidia.w(2) == Approx(1 - rate * 0.25));
+  // caffe: the global decay is in the ratio of a tensor that does not decay itself.
+  Lars excluded = std::get<Lars>(lars("caffe", beta));
+  excluded.decay_bias = false;
+  caffe.step(excluded, rate, rate);
+  CHECK(caffe.w(1) == Approx(2 - rate * 0.01 * 2 / (0.5 + beta * 2) * 0.5));
+}
+
+TEST_CASE("mlperf-scaled applies the ratio to the whole history, nvidia corrects its momentum") {
+  const double beta = 0.0, r1 = 0.5, r2 = 0.1;
+  Tiny scaled, nvidia;
+  const auto ratio = [](double w0, double w1) { return 0.01 * std::hypot(w0, w1) / 0.4; };
+  scaled.step(lars("mlperf-scaled", beta), r1, r1);
+  double w0 = scaled.w(0, 0), w1 = scaled.w(0, 1);
+  CHECK(w0 == Approx(3 - r1 * ratio(3, 4) * 0.24));
+  scaled.step(lars("mlperf-scaled", beta), r2, r1);
+  CHECK(scaled.w(0, 0) == Approx(w0 - r2 * ratio(w0, w1) * (0.9 * 0.24 + 0.24)));
+  nvidia.step(lars("nvidia", beta), r1, r1);
+  w0 = nvidia.w(0, 0), w1 = nvidia.w(0, 1);
+  nvidia.step(lars("nvidia", beta), r2, r1);
+  CHECK(nvidia.w(0, 0) ==
+        Approx(w0 - (0.9 * (r2 / r1) * r1 * ratio(3, 4) * 0.24 + r2 * ratio(w0, w1) * 0.24)));
+}
+
+}  // namespace convoy

@@ -1,0 +1,242 @@
+#include "train/result.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "train/compare.h"
+#include "train/curve.h"
+#include "train/run_directory.h"
+#include "train/run_record.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Folder {
+  fs::path path;
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "convoy-result-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { fs::remove_all(path); }
+};
+
+Experiment experiment() {
+  Experiment e;
+  e.name = "tiny";
+  e.minibatch = {2, 5};
+  e.train.epochs = 2;
+  return e;
+}
+
+const DatasetFacts train_set{"train", "ft", 20, 4}, held_out_set{"held-out", "fh", 10, 4};
+
+StepRecord step(int64_t number, double seconds, double loss = 1.0) {
+  StepRecord record;
+  record.step = number;
+  record.totals = {
+      .images = 10, .correct1 = 4, .correct5 = 9, .loss = static_cast<int64_t>(10 * loss / Totals::unit)};
+  record.rate = 0.1;
+  record.times.total = seconds;
+  return record;
+}
+
+EvaluationRecord evaluation(int64_t number, const std::string& digest, int64_t correct = 7) {
+  EvaluationRecord record;
+  record.step = number;
+  record.epochs = 1;
+  record.train = {.images = 20, .correct1 = 8, .correct5 = 18, .loss = 20 << 24};
+  record.held_out = {.images = 10, .correct1 = correct, .correct5 = 9, .loss = 10 << 23};
+  record.train_seconds = 2;
+  record.digest = digest;
+  return record;
+}
+
+FinalRecord final_record() {
+  FinalRecord record;
+  record.steps = 4;
+  record.digest = "d2";
+  record.claim = "repeatable";
+  record.flops_per_image = 1000;
+  record.ranks.resize(1);
+  record.ranks[0].device = {"reference", "none", "scalar", "a CPU", 2};
+  return record;
+}
+
+Json result_of(double seconds = 0.5, const std::string& digest = "d2", int64_t correct = 7,
+               Experiment e = experiment()) {
+  Result result(e, train_set, held_out_set, place(2, 1, {.backends = {"reference"}}), "run",
+                {"convoy", "train"}, "none");
+  for (int64_t s = 0; s < 4; ++s) result.step(step(s, s == 0 ? 9.0 : seconds));
+  result.evaluation(evaluation(1, "d1"));
+  result.evaluation(evaluation(3, digest, correct));
+  FinalRecord record = final_record();
+  record.digest = digest;
+  result.finish(record);
+  return result.json();
+}
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("quantiles by nearest rank") {
+  const Json q = quantiles({5, 1, 4, 2, 3});
+  CHECK(q["min"] == 1);
+  CHECK(q["median"] == 3);
+  CHECK(q["p25"] == 2);
+  CHECK(q["p95"] == 5);
+  CHECK(quantiles({2})["p05"] == 2);
+}
+
+TEST_CASE("result.json holds integers, nulls for what is not known, and the first step left out") {
+  const Json r = result_of();
+  CHECK(r["schema"] == "convoy.result/1");
+  CHECK(r["status"] == "completed");
+  CHECK(r["epochs"][1]["correct1"] == 7);
+  CHECK(r["epochs"][1]["held_out_loss"] == 0.5);
+  CHECK(r["epochs"][1]["held_out_top1"] == 0.7);
+  CHECK(r["steps"]["seconds"]["max"] == 0.5);
+  CHECK(r["steps"]["samples_s"].size() == 3);
+  CHECK(r["steps"]["planned"] == 4);
+  CHECK(r["efficiency"]["images_per_s"] == 20.0);
+  CHECK(r["efficiency"]["flops_per_s"] == 20000.0);
+  CHECK(r["numerics"]["weights_xxh3_at"][0]["weights_xxh3"] == "d1");
+  CHECK(r["experiment"]["resolved"]["minibatch"]["workers"] == 2);
+  CHECK(r["launch"]["per_rank"][0]["backend"] == "reference");
+  CHECK(r["memory"]["peak_rss_bytes"].is_null());
+  CHECK(r["reason"].is_null());
+  CHECK_FALSE(r["tool"]["version"] == "");
+}
+
+TEST_CASE("equal experiments with equal weights are bitwise equal") {
+  const Comparison c = compare(result_of(), result_of(0.505));
+  CHECK(c.comparability == Comparability::identical);
+  CHECK(c.numerics == "bitwise equal through step 3");
+  CHECK(c.exit_code == 0);
+  CHECK(c.text.find("equal") != std::string::npos);
+}
+
+TEST_CASE(
+    "compare names the first evaluation at which weights differ, and calls slower and worse a regression") {
+  const Comparison differ = compare(result_of(), result_of(0.5, "other"));
+  CHECK(differ.numerics == "bitwise equal through step 1, different at step 3");
+  CHECK(differ.exit_code == 0);
+  CHECK(compare(result_of(), result_of(0.6)).exit_code == 1);
+  CHECK(compare(result_of(0.6), result_of()).exit_code == 0);
+  CHECK(compare(result_of(), result_of(0.5, "other", 5)).exit_code == 1);
+  CHECK(compare(result_of(), result_of(0.5, "other", 8)).exit_code == 0);
+}
+
+TEST_CASE("compare refuses another task with the keys that differ, unless forced") {
+  Experiment other = experiment();
+  other.network.model = "resnet18";
+  const Comparison c = compare(result_of(), result_of(0.5, "d2", 7, other));
+  CHECK(c.comparability == Comparability::incomparable);
+  CHECK(c.exit_code == 2);
+  REQUIRE(c.differing.size() == 1);
+  CHECK(c.differing[0] == "network.model: \"resnet50\" | \"resnet18\"");
+  CHECK(c.text.find("images/s") == std::string::npos);
+  CHECK(compare(result_of(), result_of(0.5, "d2", 7, other), {.force = true}).exit_code == 0);
+  Experiment recipe = experiment();
+  recipe.optimizer.momentum = 0.8;
+  const Comparison same_task = compare(result_of(), result_of(0.5, "d2", 7, recipe));
+  CHECK(same_task.comparability == Comparability::same_task);
+  CHECK(same_task.differing == std::vector<std::string>{"optimizer.momentum: 0.9 | 0.8"});
+  CHECK(same_task.exit_code == 0);
+}
+
+TEST_CASE("read_result takes a file or its folder, and says what is wrong with others") {
+  const Folder folder;
+  replace_file(folder.path / "result.json", result_of().dump());
+  CHECK(read_result(folder.path)["run_id"] == "run");
+  replace_file(folder.path / "torn.json", "{\"schema\":");
+  CHECK_THROWS_WITH(read_result(folder.path / "torn.json"), Catch::Contains("is not JSON"));
+  replace_file(folder.path / "other.json", "{\"schema\": \"x\"}");
+  CHECK_THROWS_WITH(read_result(folder.path / "other.json"), Catch::Contains("convoy.result/1"));
+}
+
+TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a torn line is dropped") {
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  {
+    RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+    record.start(0, final_record());
+    for (int64_t s = 0; s < 3; ++s) {
+      record.step(step(s, 0.5));
+      if (s == 1) record.evaluation(evaluation(1, "d1"));
+    }
+    record.checkpoint(2, 0.1);
+  }
+  std::ofstream(run.metrics(), std::ios::app) << "{\"event\": \"step\", \"st";
+  CHECK(lines_of(run.metrics()).size() == 6);
+  {
+    RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+    record.start(2, final_record());
+    CHECK(lines_of(run.metrics()).size() == 4);
+    for (int64_t s = 2; s < 4; ++s) record.step(step(s, 0.5));
+    record.evaluation(evaluation(3, "d2"));
+    record.finish(final_record());
+  }
+  std::vector<int64_t> steps;
+  for (const Json& line : read_metrics(run.metrics()))
+    if (line["event"] == "step") steps.push_back(line["step"]);
+  CHECK(steps == std::vector<int64_t>{0, 1, 2, 3});
+  const Json result = read_result(folder.path);
+  CHECK(result["epochs"].size() == 2);
+  CHECK(result["steps"]["resumed_at"] == 2);
+  CHECK(fs::exists(run.curve()));
+}
+
+TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
+  std::vector<Json> metrics;
+  for (int64_t s = 0; s < 1000; ++s)
+    metrics.push_back(to_json(step(s, 0.1, 2.0 / (1.0 + static_cast<double>(s))), 10));
+  metrics.push_back(to_json(evaluation(999, "d")));
+  const std::string svg = draw_curve("a <run> & more", metrics, 20);
+  CHECK(svg.find("<svg") == 0);
+  CHECK(svg.find("</svg>") != std::string::npos);
+  CHECK(svg.find("a &lt;run&gt; &amp; more") != std::string::npos);
+  CHECK(svg.find("polyline class=\"loss\"") != std::string::npos);
+  CHECK(svg.find("best 70.00 %") != std::string::npos);
+  CHECK(svg.find("prefers-color-scheme: dark") != std::string::npos);
+  CHECK(svg.find("nan") == std::string::npos);
+  CHECK(draw_curve("nothing yet", {}, 20).find("nan") == std::string::npos);
+}
+
+TEST_CASE("a run directory is made fresh, refused when it is not empty, and taken up by resume") {
+  const Folder folder;
+  LocalCommunicator comm;
+  const fs::path path = folder.path / "run";
+  const RunDirectory run = open_run_directory(path, false, experiment(), comm);
+  CHECK(fs::is_directory(run.checkpoints()));
+  describe_run(run, experiment(), {"convoy", "train"});
+  describe_run(run, experiment(), {"convoy", "train", "--resume"});
+  CHECK(Json::parse(read_text(run.environment()))["launches"].size() == 2);
+  CHECK_THROWS_WITH(open_run_directory(path, false, experiment(), comm), Catch::Contains("--resume"));
+  CHECK(open_run_directory(path, true, experiment(), comm).root == path);
+  CHECK_THROWS_WITH(open_run_directory(folder.path / "none", true, experiment(), comm),
+                    Catch::Contains("no run to resume"));
+  CHECK_THROWS_WITH(open_run_directory(folder.path, true, experiment(), comm),
+                    Catch::Contains("no run directory"));
+}
+
+TEST_CASE("progress tells epoch, speed and time left") {
+  Progress progress(Progress::Style::none, Log());
+  progress.start(0, 100, 10, 250);
+  progress.step(step(0, 5.0));
+  progress.step(step(1, 0.5));
+  CHECK(progress.line(step(1, 0.5)) ==
+        "epoch 0.08/4  step 2/100  loss 1.0000  rate 0.1  20 images/s  left 49.0 s");
+}
+
+}  // namespace convoy
