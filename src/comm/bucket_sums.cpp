@@ -69,8 +69,7 @@ void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
             "rank {} on {} has not answered for {:g} s at step {} of {} of the tree: look for what that rank "
             "reports, or "
             "raise the stall limit if it may take so long",
-            step.peer, hosts_[static_cast<size_t>(step.peer)], seconds_between(begin, Clock::now()),
-            step.step, step.steps);
+            step.peer, hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps);
 }
 
 void BucketSums::run_library() {
@@ -110,8 +109,7 @@ void BucketSums::run_library() {
               "{}: the MPI library's sum over {} ranks has not moved for {:g} s, so some rank has not come "
               "to this "
               "bucket: look for what the ranks report, or choose the tree, which names the rank it waits for",
-              name(flights.front().bucket), communicator_.size(),
-              seconds_between(last_progress, Clock::now()));
+              name(flights.front().bucket), communicator_.size(), stall_seconds());
   }
 }
 
@@ -119,6 +117,8 @@ bool BucketSums::stalled_since(Clock::time_point last_progress) const {
   require(!source_.stopped(), "given up, because this rank has failed elsewhere");
   return stall_limit_.count() > 0 && Clock::now() - last_progress > stall_limit_;
 }
+
+double BucketSums::stall_seconds() const { return std::chrono::duration<double>(stall_limit_).count(); }
 
 std::string BucketSums::name(int bucket) const {
   return fmt::format("sum of gradients, bucket {} of {}", bucket + 1, seconds_.size());

@@ -38,8 +38,9 @@ class BucketSums {
   void run_tree();
   void run_library();
   void finish(Communicator::Pending& message, const TreeStep& step);
-  // What to do between two polls: throws when told to stop; true when the last progress is too long ago.
+  // Asked between two polls: throws when told to stop; true when the last progress is too long ago.
   bool stalled_since(Clock::time_point last_progress) const;
+  double stall_seconds() const;
   std::string name(int bucket) const;
 
   Communicator& communicator_;

@@ -109,8 +109,8 @@ TEST_CASE("affinity: ranks dealt out to hosts in turn are told so") {
 }
 
 TEST_CASE("affinity: this machine's ranks are placed, and every rank sees the same map") {
-  const Affinity affinity = place(world(), {.threads = 1, .allow_overlap = true});
-  CHECK(affinity.threads == 1);
+  const Affinity affinity = place(world(), {.allow_overlap = true});
+  CHECK(affinity.threads >= 1);
   CHECK_FALSE(affinity.machine.cores.empty());
   REQUIRE(affinity.map.size() == static_cast<size_t>(world().size()));
   for (int rank = 0; rank < world().size(); ++rank)

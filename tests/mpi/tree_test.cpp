@@ -79,3 +79,15 @@ TEST_CASE("ladder: workers one after another make the same tree, in two ranges")
           (workers == 1 ? 0 : (levels + (odd_part(workers) > 1)) * elements * sizeof(float)));
   }
 }
+
+TEST_CASE("ladder: a long range, shared by threads, has the same bits") {
+  constexpr size_t elements = 300001;
+  constexpr int workers = 6;
+  Ladder ladder(elements, workers);
+  std::vector<float> values;
+  for (int worker = 0; worker < workers; ++worker) {
+    values = gradient_of(worker, elements);
+    ladder.add(worker, 0, values);
+  }
+  CHECK(same_bits(values, expected_sum(workers, elements)));
+}
