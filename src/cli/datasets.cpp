@@ -20,7 +20,7 @@ Sets open_sets(const Experiment& experiment, const std::string& train, const std
           "no training set is named: give --train FOLDER (written by `convoy pack`), or data.train in the "
           "job file");
   if (!train_path.empty()) {
-    sets.training = Dataset::open(train_path, comm);
+    sets.training = std::make_shared<const Dataset>(Dataset::open(train_path, comm));
     sets.train = facts_of(*sets.training, train_path);
   } else {
     sets.assumed = true;
@@ -28,7 +28,7 @@ Sets open_sets(const Experiment& experiment, const std::string& train, const std
     if (held_path.empty()) sets.held_out = {"", "", 50000, sets.train.classes};
   }
   if (!held_path.empty()) {
-    sets.evaluation = Dataset::open(held_path, comm);
+    sets.evaluation = std::make_shared<const Dataset>(Dataset::open(held_path, comm));
     sets.held_out = facts_of(*sets.evaluation, held_path);
     if (sets.training) check_pair(*sets.training, *sets.evaluation);
   }

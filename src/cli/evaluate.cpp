@@ -73,12 +73,12 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   const std::string path = flags.held_out.empty() ? experiment.data.held_out.string() : flags.held_out;
   require(!path.empty(), Exit::usage,
           "no held-out set is named: give --held-out FOLDER (written by `convoy pack`)");
-  const auto dataset = Dataset::open(path, comm);
+  const auto dataset = std::make_shared<const Dataset>(Dataset::open(path, comm));
   const Graph graph = make_network(experiment.network, dataset->classes());
   const Program program =
       lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});
   const Affinity affinity =
-      place_threads(comm, {.threads = flags.threads, .oversubscribe = flags.oversubscribe});
+      place(comm, AffinityOptions{.threads = flags.threads, .allow_overlap = flags.oversubscribe});
   const auto backend = make_backend(flags.backend, affinity.threads);
   Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
   const int64_t step = load_weights(flags, directory, graph, arena, comm);

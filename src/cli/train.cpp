@@ -80,7 +80,7 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   Placement placement = place(experiment.minibatch.workers, comm.size(), wanted);
 
   const Affinity affinity =
-      place_threads(comm, {.threads = wanted.threads, .oversubscribe = flags.oversubscribe});
+      place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
   placement.threads = affinity.threads;
   const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
   const Graph graph = make_network(experiment.network, sets.train.classes);
@@ -94,7 +94,9 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
                            : flags.verbose ? Log::Level::verbose
                                            : Log::Level::normal;
   const Log log(level, comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
-  for (const std::string& line : affinity.lines) log.detail("{}", line);
+  for (const std::string& line : affinity.map) log.detail("{}", line);
+  if (comm.rank() == 0)
+    for (const std::string& line : affinity.warnings) log.warn("{}", line);
 
   const Share share = placement.shares.at(static_cast<size_t>(comm.rank()));
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
