@@ -1,0 +1,104 @@
+// The claim of the house: the bits depend on the Experiment, never on the Placement or on what interrupted the run.
+#include <catch2/catch.hpp>
+
+#include "base/error.h"
+#include "world.h"
+
+namespace convoy::testing {
+namespace {
+
+Run run_with(const std::string& optimizer) {
+  Run run;
+  run.experiment.optimizer.kind = optimizer;
+  if (optimizer == "lars") {
+    run.experiment.optimizer.variant = "paper";
+    run.experiment.optimizer.trust = 0.02;
+    run.experiment.schedule.rate = 4.0;
+  }
+  return run;
+}
+
+bool dies(Communicator& comm, Run run, int64_t step) {
+  run.dies_at = step;
+  try {
+    train_on(comm, run);
+  } catch (const Error& error) {
+    return std::string(error.what()).find("the loader dies") != std::string::npos;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("one experiment gives the same weights on these ranks as on one, overlapped or not") {
+  for (const char* optimizer : {"sgd", "lars"}) {
+    Run run = run_with(optimizer);
+    run.experiment.train.steps = 20;
+    const std::string expected = digest_alone(run);
+    CHECK(train_on(world(), run).digest == expected);
+    run.placement.overlap = false;
+    CHECK(train_on(world(), run).digest == expected);
+    run.experiment.train.seed = 6;  // so that the test could fail
+    CHECK(train_on(world(), run).digest != expected);
+  }
+}
+
+TEST_CASE("threads and bucket sizes change no bit") {
+  Run run = run_with("sgd");
+  const std::string expected = digest_alone(run);
+  run.threads = 2;
+  CHECK(train_on(world(), run).digest == expected);
+  run.experiment.train.bucket_mib = 8;
+  CHECK(train_on(world(), run).digest == expected);
+}
+
+TEST_CASE("killed at every step and resumed on the same ranks, on one rank, and from one rank") {
+  Run run = run_with("sgd");
+  const std::string expected = digest_alone(run);
+  run.checkpoints.every_steps = 1;
+  LocalCommunicator alone;
+  for (int64_t step = 1; step < run.experiment.train.steps; ++step) {
+    INFO("killed at step " << step);
+    const SharedFolder same, to_one, from_one;
+    Run resumed = run;
+    resumed.checkpoints.resume = true;
+
+    run.checkpoints.directory = resumed.checkpoints.directory = same.path;
+    CHECK(dies(world(), run, step));
+    world().barrier();
+    CHECK(train_on(world(), resumed).digest == expected);
+
+    if (world().size() == 1) continue;
+    run.checkpoints.directory = resumed.checkpoints.directory = to_one.path;
+    CHECK(dies(world(), run, step));
+    CHECK(digest_alone(resumed) == expected);
+
+    run.checkpoints.directory = resumed.checkpoints.directory = from_one.path;
+    if (world().rank() == 0) CHECK(dies(alone, run, step));
+    world().barrier();
+    CHECK(train_on(world(), resumed).digest == expected);
+  }
+}
+
+TEST_CASE("a checkpoint between two saves repeats the steps since, to the same bits") {
+  Run run = run_with("lars");
+  const std::string expected = digest_alone(run);
+  const SharedFolder folder;
+  run.checkpoints = {.directory = folder.path, .every_steps = 3, .every_epochs = 0};
+  CHECK(dies(world(), run, 5));
+  world().barrier();
+  run.checkpoints.resume = true;
+  const Outcome outcome = train_on(world(), run);
+  CHECK(outcome.digest == expected);
+  CHECK(outcome.steps == 8);
+  // Resuming a finished run does nothing and says the same.
+  CHECK(train_on(world(), run).digest == expected);
+}
+
+TEST_CASE("oneDNN gives the same weights on these ranks as on one") {
+  Run run = run_with("sgd");
+  run.placement.backends = {"onednn"};
+  CHECK(train_on(world(), run).digest == digest_alone(run));
+}
+
+}  // namespace convoy::testing

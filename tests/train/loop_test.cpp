@@ -1,0 +1,170 @@
+// The loop's own behaviour on these ranks: counts, learning, stops and faults.
+#include <algorithm>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "base/error.h"
+#include "world.h"
+
+namespace convoy::testing {
+namespace {
+
+struct Notes final : Record {
+  std::vector<StepRecord> steps;
+  std::vector<EvaluationRecord> evaluations;
+  FinalRecord last;
+  void step(const StepRecord& record) override { steps.push_back(record); }
+  void evaluation(const EvaluationRecord& record) override { evaluations.push_back(record); }
+  void finish(const FinalRecord& record) override { last = record; }
+};
+
+// A backend whose optimizer arithmetic goes wrong in one bit.
+struct Faulty final : Backend {
+  struct FaultyVector final : Vector {
+    Vector& whole;
+    explicit FaultyVector(Vector& vector) : whole(vector) {}
+    double squared_norm(std::span<const float> x) override { return whole.squared_norm(x); }
+    void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g,
+                       const MomentumStep& step) override {
+      whole.momentum_step(w, v, g, step);
+      w[0] = std::nextafter(w[0], 1e9f);
+    }
+    void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) override {
+      whole.running_average(r, s, keep, scale);
+    }
+  };
+  std::unique_ptr<Backend> whole;
+  FaultyVector faulty;
+  explicit Faulty(std::unique_ptr<Backend> backend) : whole(std::move(backend)), faulty(whole->vector()) {}
+  DeviceInfo device() const override { return whole->device(); }
+  std::unique_ptr<Plan> compile(const Program& program, Arena& arena,
+                                const CompileOptions& options) override {
+    return whole->compile(program, arena, options);
+  }
+  Vector& vector() override { return faulty; }
+};
+
+}  // namespace
+
+TEST_CASE("losses and counts are exact, equal on every rank and for any number of ranks") {
+  Notes here, alone_notes;
+  Run run;
+  run.record = &here;
+  const Outcome outcome = train_on(world(), run);
+  LocalCommunicator alone;
+  run.record = &alone_notes;
+  train_on(alone, run);
+  REQUIRE(here.steps.size() == 8);
+  for (size_t i = 0; i < 8; ++i) {
+    CHECK(here.steps[i].totals.images == 32);
+    CHECK(here.steps[i].totals == alone_notes.steps[i].totals);
+  }
+  // 8 steps of 32 over 90 images: epochs end in steps 2, 5 and the last one is an evaluation anyway.
+  REQUIRE(here.evaluations.size() == 3);
+  CHECK(here.evaluations[0].step == 2);
+  CHECK(here.evaluations[0].train.images == 96);
+  CHECK(here.evaluations[1].step == 5);
+  CHECK(here.evaluations[2].step == 7);
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(here.evaluations[i].held_out.images == held_out_samples);
+    CHECK(here.evaluations[i].held_out == alone_notes.evaluations[i].held_out);
+    CHECK(here.evaluations[i].digest == alone_notes.evaluations[i].digest);
+  }
+  CHECK(outcome.held_out == here.evaluations[2].held_out);
+  REQUIRE(here.last.ranks.size() == static_cast<size_t>(world().size()));
+  CHECK(here.last.ranks.back().workers == 8 / world().size());
+  CHECK(here.last.flops_per_image > 0);
+  CHECK(here.last.claim.find("bitwise") == 0);
+}
+
+TEST_CASE("both optimizers learn the tiny set") {
+  for (const char* optimizer : {"sgd", "lars"}) {
+    Run run;
+    run.experiment.train.steps = 60;
+    run.experiment.optimizer.kind = optimizer;
+    run.experiment.optimizer.variant = "caffe";
+    run.experiment.optimizer.trust = 0.02;
+    if (run.experiment.optimizer.kind == "lars") run.experiment.schedule.rate = 4.0;
+    const Outcome outcome = train_on(world(), run);
+    INFO(optimizer);
+    REQUIRE(outcome.held_out);
+    CHECK(outcome.held_out->correct1 >= 35);  // of 37; chance is 9
+  }
+}
+
+TEST_CASE("the library's road takes these ranks too and ends near the tree") {
+  Notes tree, library;
+  Run run;
+  run.record = &tree;
+  train_on(world(), run);
+  run.record = &library;
+  run.placement.road = "library";
+  const Outcome outcome = train_on(world(), run);
+  CHECK(outcome.exit == Exit::ok);
+  CHECK(library.steps.back().totals.mean_loss() ==
+        Approx(tree.steps.back().totals.mean_loss()).epsilon(1e-3));
+  CHECK(library.last.claim == "repeatable");
+}
+
+TEST_CASE("a loss that is not finite ends the run on all ranks, naming step and layer") {
+  Run run;
+  run.experiment.schedule = {.kind = "constant", .rate = 1e30};
+  Notes notes;
+  run.record = &notes;
+  const Outcome outcome = train_on(world(), run);
+  CHECK(outcome.exit == Exit::diverged);
+  CHECK(outcome.steps < 8);
+  CHECK(outcome.reason.find("is not finite at step " + std::to_string(outcome.steps)) != std::string::npos);
+  CHECK(outcome.reason.find("conv1.weight") != std::string::npos);
+  CHECK(notes.last.status == "diverged");
+  CHECK(notes.last.exit_code == 2);
+}
+
+TEST_CASE("a stop asked of one rank stops all after the same step, with a checkpoint to go on from") {
+  Run run;
+  const std::string expected = digest_alone(run);
+  const SharedFolder folder;
+  run.checkpoints = {.directory = folder.path, .every_epochs = 0};
+  std::atomic<bool> stop = world().rank() == world().size() - 1;
+  run.stop = &stop;
+  const Outcome stopped = train_on(world(), run);
+  CHECK(stopped.exit == Exit::time_limit);
+  CHECK(stopped.steps == 1);
+  stop = false;
+  run.checkpoints.resume = true;
+  world().barrier();
+  CHECK(train_on(world(), run).digest == expected);
+}
+
+TEST_CASE("a rank whose weights differ by one bit is named") {
+  if (world().size() == 1) return;
+  Run run;
+  if (world().rank() == world().size() - 1)
+    run.wrap = [](std::unique_ptr<Backend> backend) { return std::make_unique<Faulty>(std::move(backend)); };
+  CHECK_THROWS_WITH(train_on(world(), run),
+                    Catch::Contains("after step 2 rank " + std::to_string(world().size() - 1) +
+                                    " holds other weights than rank 0"));
+}
+
+TEST_CASE("a full disk at the end is told by the outcome; before, the run goes on") {
+  const SharedFolder folder;
+  Run run;
+  run.checkpoints = {.directory = folder.path / "taken", .every_steps = 1};
+  if (world().rank() == 0) std::filesystem::create_directories(folder.path / "taken");
+  // A folder in the place of every temporary file: no checkpoint can be written.
+  if (world().rank() == 0)
+    for (int step = 1; step <= 8; ++step) {
+      const std::string name = "checkpoint-0000000" + std::to_string(step) + ".h5.tmp";
+      std::filesystem::create_directories(folder.path / "taken" / name / "x");
+    }
+  world().barrier();
+  Notes notes;
+  run.record = &notes;
+  const Outcome outcome = train_on(world(), run);
+  CHECK(notes.steps.size() == 8);
+  CHECK(outcome.exit == Exit::temporary);
+  CHECK(outcome.reason.find("could not be saved") != std::string::npos);
+}
+
+}  // namespace convoy::testing
