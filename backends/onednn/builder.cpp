@@ -19,9 +19,23 @@ Desc plain_desc(int images, const Shape& s) {
 
 }  // namespace
 
+bool is_reference_name(const std::string& implementation) {
+  std::string word;
+  for (char c : implementation + ':') {
+    if (c != ':' && c != '_') {
+      word += c;
+    } else if (word == "ref") {
+      return true;
+    } else {
+      word.clear();
+    }
+  }
+  return false;
+}
+
 Builder::Builder(const Program& program, Arena& arena, const CompileOptions& options,
-                 const dnnl::engine& engine)
-    : program_(program), arena_(arena), options_(options), engine_(engine) {
+                 const dnnl::engine& engine, int threads)
+    : program_(program), arena_(arena), options_(options), engine_(engine), threads_(threads) {
   const size_t nodes = program.graph.nodes.size();
   tape_.values.resize(nodes);
   tape_.gradients.resize(nodes);
@@ -38,6 +52,14 @@ Builder::Builder(const Program& program, Arena& arena, const CompileOptions& opt
 }
 
 Desc Builder::plain(int id) const { return plain_desc(program_.images, node(id).shape); }
+
+std::vector<Desc> Builder::candidate_layouts(int id) const {
+  const Desc home = plain(id);
+  const auto dims = shim::dims_of(home);
+  using Tag = dnnl::memory::format_tag;
+  constexpr auto f32 = dnnl::memory::data_type::f32;
+  return {layout(id), Desc(dims, f32, Tag::nChw8c), Desc(dims, f32, Tag::nChw16c), home};
+}
 
 dnnl::primitive_attr Builder::attributes() const {
   dnnl::primitive_attr attributes;

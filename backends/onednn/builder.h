@@ -22,12 +22,14 @@ namespace convoy::onednn {
 
 class Builder {
  public:
-  Builder(const Program& program, Arena& arena, const CompileOptions& options, const dnnl::engine& engine);
+  Builder(const Program& program, Arena& arena, const CompileOptions& options, const dnnl::engine& engine,
+          int threads);
   Tape finish();
 
   const Program& program() const { return program_; }
   const Node& node(int id) const { return program_.graph.nodes[static_cast<size_t>(id)]; }
   const dnnl::engine& engine() const { return engine_; }
+  int threads() const { return threads_; }
   bool training() const { return program_.mode == Mode::training; }
   bool fuses() const { return !options_.keep_values; }
   dnnl::prop_kind forward_kind() const {
@@ -40,6 +42,8 @@ class Builder {
   View fixed(std::span<const float> memory, const Desc& desc);
   View images() const { return images_; }
   Desc plain(int id) const;  // NCHW of a node's output
+  // Layouts to try for an operation that works in its source's: that of value `id`, then channel blocks, then plain.
+  std::vector<Desc> candidate_layouts(int id) const;
   View in_layout(const View& view, const Desc& wanted);
   View weight(int param, const Desc& canonical, const Desc& wanted);
   std::span<float> param(int index) { return arena_.param(index); }
@@ -76,7 +80,7 @@ class Builder {
   // The first of `count` candidates make(0), make(1), ... that is not one of the library's "ref:" kernels. `make`
   // returns a pair or a primitive descriptor; names(candidate) lists its implementations.
   template <class Make>
-  auto choose(int id, const char* what, int count, const Make& make) const;
+  auto choose(int id, const char* what, size_t count, const Make& make) const;
 
  private:
   void decide_fusion();
@@ -95,6 +99,7 @@ class Builder {
   Arena& arena_;
   CompileOptions options_;
   dnnl::engine engine_;
+  int threads_;
   Tape tape_;
   View images_, top_gradient_;
   int step_ = 0;
@@ -118,10 +123,11 @@ EmitBackward emit_linear(Builder& to, int id, const Linear& op);
 EmitBackward emit_dropout(Builder& to, int id, const Dropout& op);
 EmitBackward emit_loss(Builder& to, int id, const SoftmaxLoss& op);
 
+// oneDNN's names: "ref:any", "lrn_ref:any", "gemm:ref".
+bool is_reference_name(const std::string& implementation);
 template <class T>
 bool is_reference(const T& candidate) {
-  const std::string name = candidate.impl_info_str();
-  return name.rfind("ref", 0) == 0;
+  return is_reference_name(candidate.impl_info_str());
 }
 template <class A, class B>
 bool is_reference(const std::pair<A, B>& candidate) {
@@ -129,11 +135,11 @@ bool is_reference(const std::pair<A, B>& candidate) {
 }
 
 template <class Make>
-auto Builder::choose(int id, const char* what, int count, const Make& make) const {
+auto Builder::choose(int id, const char* what, size_t count, const Make& make) const {
   std::string reason;
   decltype(make(0)) slow{};
   bool have_slow = false;
-  for (int i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     try {
       auto candidate = make(i);
       if (!is_reference(candidate)) return candidate;

@@ -36,6 +36,18 @@ ConvDescs describe(const Builder& to, int id, const Conv& op) {
 
 Desc any_layout(const Desc& desc) { return {shim::dims_of(desc), f32, memory::format_tag::any}; }
 
+// Layouts of (src, dst) to try for a backward primitive: those that value and gradient have, if the forward pass made
+// them blocked (reorders cost more than a faster kernel saves), then the library's choice, then plain ones.
+struct Maps {
+  Desc src, dst;
+};
+std::vector<Maps> backward_maps(const Builder& to, int id, const ConvDescs& d) {
+  const Desc &src = to.layout(to.node(id).inputs[0]), &dst = to.layout(id);
+  std::vector<Maps> maps{{any_layout(d.src), any_layout(d.dst)}, {d.src, d.dst}};
+  if (src != d.src && dst != d.dst) maps.insert(maps.begin(), {src, dst});
+  return maps;
+}
+
 }  // namespace
 
 EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
@@ -49,7 +61,7 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
     attributes.set_post_ops(ops);
   }
   // Layouts of the library's choice first, then plain ones.
-  const auto pd = to.choose(id, "forward", 2, [&](int plain) {
+  const auto pd = to.choose(id, "forward", 2, [&](size_t plain) {
     return plain != 0
                ? shim::conv_forward(to.engine(), to.forward_kind(), d.src, any_layout(d.weights), d.bias,
                                     d.dst, d.window, attributes)
@@ -70,11 +82,10 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
   return [&to, id, src_id, d, pd, op] {
     const Node& n = to.node(id);
     const View gradient = to.gradient(id);
-    const auto weights_pd = to.choose(id, "weight gradient", 2, [&](int plain) {
-      return plain != 0 ? shim::conv_weights(to.engine(), d.src, any_layout(d.weights), d.bias, d.dst,
-                                             d.window, pd, to.attributes())
-                        : shim::conv_weights(to.engine(), any_layout(d.src), any_layout(d.weights), d.bias,
-                                             any_layout(d.dst), d.window, pd, to.attributes());
+    const std::vector<Maps> maps = backward_maps(to, id, d);
+    const auto weights_pd = to.choose(id, "weight gradient", maps.size(), [&](size_t i) {
+      return shim::conv_weights(to.engine(), maps[i].src, any_layout(d.weights), d.bias, maps[i].dst,
+                                d.window, pd, to.attributes());
     });
     const View written = to.param_gradient(n.params[0], d.weights, weights_pd.diff_weights_desc());
     to.call(weights_pd, dnnl::convolution_backward_weights(weights_pd),
@@ -85,11 +96,9 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
     to.finish_param_gradient(written, n.params[0], d.weights);
     if (!to.wants_gradient(src_id)) return;
 
-    const auto data_pd = to.choose(id, "data gradient", 2, [&](int plain) {
-      return plain != 0 ? shim::conv_data(to.engine(), d.src, any_layout(d.weights), d.dst, d.window, pd,
-                                          to.attributes())
-                        : shim::conv_data(to.engine(), any_layout(d.src), any_layout(d.weights),
-                                          any_layout(d.dst), d.window, pd, to.attributes());
+    const auto data_pd = to.choose(id, "data gradient", maps.size(), [&](size_t i) {
+      return shim::conv_data(to.engine(), maps[i].src, any_layout(d.weights), maps[i].dst, d.window, pd,
+                             to.attributes());
     });
     const View src_gradient = to.planned(data_pd.diff_src_desc());
     to.call(data_pd, dnnl::convolution_backward_data(data_pd),

@@ -18,7 +18,7 @@ EmitBackward emit_linear(Builder& to, int id, const Linear& op) {
   const Desc weights_any({outputs, inputs}, f32, memory::format_tag::any);
   const Desc bias_desc = op.bias ? Desc({outputs}, f32, memory::format_tag::x) : Desc();
 
-  const auto pd = to.choose(id, "forward", 2, [&](int any) {
+  const auto pd = to.choose(id, "forward", 2, [&](size_t any) {
     return shim::linear_forward(to.engine(), to.forward_kind(), src_desc, any != 0 ? weights_any : weights,
                                 bias_desc, dst_desc, to.attributes());
   });
@@ -40,7 +40,7 @@ EmitBackward emit_linear(Builder& to, int id, const Linear& op) {
   return [=, &to] {
     const Node& n = to.node(id);
     const View gradient{to.gradient(id).buffer, dst_desc};
-    const auto weights_pd = to.choose(id, "weight gradient", 2, [&](int any) {
+    const auto weights_pd = to.choose(id, "weight gradient", 2, [&](size_t any) {
       return shim::linear_weights(to.engine(), src_desc, any != 0 ? weights_any : weights, bias_desc,
                                   dst_desc, pd, to.attributes());
     });
@@ -53,7 +53,7 @@ EmitBackward emit_linear(Builder& to, int id, const Linear& op) {
     to.finish_param_gradient(written, n.params[0], weights);
     if (!to.wants_gradient(src_id)) return;
 
-    const auto data_pd = to.choose(id, "data gradient", 2, [&](int any) {
+    const auto data_pd = to.choose(id, "data gradient", 2, [&](size_t any) {
       return shim::linear_data(to.engine(), src_desc, any != 0 ? weights_any : weights, dst_desc, pd,
                                to.attributes());
     });

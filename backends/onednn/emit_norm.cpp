@@ -36,9 +36,10 @@ EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
   if (relu >= 0) flags |= normalization_flags::fuse_norm_relu;
   if (!to.training()) flags |= normalization_flags::use_global_stats;
 
-  // In the source's layout if the library has fast kernels for both passes, else in the plain one.
-  const auto pds = to.choose(id, "batch norm", 2, [&](int plain) {
-    const Desc& desc = plain != 0 ? to.plain(id) : to.layout(src_id);
+  // In the source's layout if the library has fast kernels for both passes.
+  const std::vector<Desc> layouts = to.candidate_layouts(src_id);
+  const auto pds = to.choose(id, "batch norm", layouts.size(), [&](size_t i) {
+    const Desc& desc = layouts[i];
     std::pair<shim::NormForward, shim::NormBackward> made;
     made.first = shim::norm_forward(to.engine(), to.forward_kind(), desc, op.epsilon, flags, to.attributes());
     if (to.training())
@@ -66,13 +67,14 @@ EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
   if (!to.training()) return {};
   copy_statistics(to, id, op, mean, variance);
 
-  return [&to, id, src_id, op, vector, pds, src, scale, mean, variance, workspace] {
+  return [&to, id, src_id, op, vector, pds, src, scale, shift, mean, variance, workspace] {
     const Node& n = to.node(id);
     const View gradient = to.gradient(id);
     const View src_gradient = to.overwritable(gradient);
     to.call(pds.second, dnnl::batch_normalization_backward(pds.second),
             {{DNNL_ARG_SRC, src},
              {DNNL_ARG_SCALE, scale},
+             {DNNL_ARG_SHIFT, shim::norm_backward_takes_shift ? shift : View{}},
              {DNNL_ARG_MEAN, mean},
              {DNNL_ARG_VARIANCE, variance},
              {DNNL_ARG_DIFF_DST, gradient},

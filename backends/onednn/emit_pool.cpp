@@ -1,4 +1,4 @@
-// Pooling and local response normalization, each with the workspace its backward pass needs.
+// Pooling, with the workspace that its backward pass needs.
 #include "backends/onednn/builder.h"
 
 namespace convoy::onednn {
@@ -11,8 +11,9 @@ EmitBackward emit_pool(Builder& to, int id, const Pool& op) {
                             {op.stride.height, op.stride.width},
                             {op.padding.height, op.padding.width}};
   const Desc any(shim::dims_of(to.plain(id)), dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
-  const auto pds = to.choose(id, "pooling", 2, [&](int plain) {
-    const Desc& src = plain != 0 ? to.plain(src_id) : to.layout(src_id);
+  const std::vector<Desc> layouts = to.candidate_layouts(src_id);
+  const auto pds = to.choose(id, "pooling", layouts.size(), [&](size_t i) {
+    const Desc& src = layouts[i];
     std::pair<shim::PoolForward, shim::PoolBackward> made;
     made.first = shim::pool_forward(to.engine(), to.forward_kind(), how, src, any, window, to.attributes());
     if (to.training())
@@ -35,39 +36,6 @@ EmitBackward emit_pool(Builder& to, int id, const Pool& op) {
     const View src_gradient = to.planned(pds.second.diff_src_desc());
     to.call(pds.second, dnnl::pooling_backward(pds.second),
             {{DNNL_ARG_DIFF_DST, to.gradient(id)},
-             {DNNL_ARG_WORKSPACE, workspace},
-             {DNNL_ARG_DIFF_SRC, src_gradient}});
-    to.give_gradient(src_id, src_gradient);
-  };
-}
-
-EmitBackward emit_lrn(Builder& to, int id, const Lrn& op) {
-  const int src_id = to.node(id).inputs[0];
-  const shim::LrnShape shape{op.size, op.alpha, op.beta, op.k};
-  const auto pds = to.choose(id, "response normalization", 2, [&](int plain) {
-    const Desc& desc = plain != 0 ? to.plain(id) : to.layout(src_id);
-    std::pair<shim::LrnForward, shim::LrnBackward> made;
-    made.first = shim::lrn_forward(to.engine(), to.forward_kind(), desc, shape, to.attributes());
-    if (to.training())
-      made.second = shim::lrn_backward(to.engine(), desc, shape, made.first, to.attributes());
-    return made;
-  });
-  const auto& pd = pds.first;
-  const View src = to.in_layout(to.value(src_id), pd.src_desc());
-  const View dst = to.planned(pd.dst_desc());
-  const bool remembers = to.training() && pd.workspace_desc().get_size() > 0;
-  const View workspace = remembers ? to.planned(pd.workspace_desc()) : View{};
-  to.call(pd, dnnl::lrn_forward(pd),
-          {{DNNL_ARG_SRC, src}, {DNNL_ARG_DST, dst}, {DNNL_ARG_WORKSPACE, workspace}});
-  to.set_layout(id, dst.desc);
-  to.set_value(id, dst);
-
-  return [&to, id, src_id, pds, src, workspace] {
-    if (!to.wants_gradient(src_id)) return;
-    const View src_gradient = to.planned(pds.second.diff_src_desc());
-    to.call(pds.second, dnnl::lrn_backward(pds.second),
-            {{DNNL_ARG_SRC, src},
-             {DNNL_ARG_DIFF_DST, to.gradient(id)},
              {DNNL_ARG_WORKSPACE, workspace},
              {DNNL_ARG_DIFF_SRC, src_gradient}});
     to.give_gradient(src_id, src_gradient);

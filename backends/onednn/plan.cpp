@@ -21,7 +21,7 @@ OnednnPlan::OnednnPlan(const Program& program, Arena& arena, const CompileOption
                        const dnnl::engine& engine, int threads)
     : program_(program), arena_(arena), engine_(engine), stream_(engine), threads_(threads) {
   const Threads fixed(threads_);
-  tape_ = Builder(program_, arena, options, engine).finish();
+  tape_ = Builder(program_, arena, options, engine, threads_).finish();
   place_buffers();
   refresh_ = bind(tape_.refresh);
   body_ = bind(tape_.body);

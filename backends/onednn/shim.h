@@ -40,7 +40,7 @@ using LinearWeights = dnnl::inner_product_backward_weights::primitive_desc;
 
 #if DNNL_VERSION_MAJOR >= 3
 
-inline Desc none() { return Desc(); }
+constexpr bool norm_backward_takes_shift = false;
 inline memory::dims dims_of(const Desc& desc) { return desc.get_dims(); }
 inline void append_relu(dnnl::post_ops& ops) { ops.append_eltwise(algorithm::eltwise_relu, 0.0f, 0.0f); }
 
@@ -112,7 +112,7 @@ inline LinearWeights linear_weights(const engine& on, const Desc& src, const Des
 
 #else  // oneDNN 2.x
 
-inline Desc none() { return Desc(); }
+constexpr bool norm_backward_takes_shift = true;
 inline memory::dims dims_of(const Desc& desc) { return desc.dims(); }
 inline void append_relu(dnnl::post_ops& ops) {
   ops.append_eltwise(1.0f, algorithm::eltwise_relu, 0.0f, 0.0f);
