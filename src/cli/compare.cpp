@@ -13,7 +13,8 @@ struct Flags {
 };
 
 int compare_runs(const Flags& flags) {
-  const Comparison comparison = compare(read_result(flags.a), read_result(flags.b), flags.options);
+  const Json a = read_result(flags.a), b = read_result(flags.b);
+  const Comparison comparison = compare(a, b, flags.options);
   fmt::print("{}", comparison.text);
   return comparison.exit_code;
 }

@@ -76,15 +76,14 @@ void print_layers(const Program& program, const std::vector<int64_t>& live) {
   }
 }
 
-void print_schedule(const Schedule& schedule) {
-  // One line wherever the rate jumps, and ten along its way.
+void print_schedule(const Schedule& schedule, bool jumps) {
+  // Ten lines along the way, the end of warm-up, and wherever a step schedule jumps.
   std::vector<int64_t> shown{0, std::max<int64_t>(0, schedule.steps() - 1)};
   for (int i = 1; i < 10; ++i) shown.push_back(schedule.steps() * i / 10);
   if (schedule.warmup_steps() > 0) shown.push_back(std::min(schedule.warmup_steps(), schedule.steps() - 1));
-  for (int64_t step = 1; step < schedule.steps(); ++step) {
+  for (int64_t step = 1; jumps && step < schedule.steps(); ++step) {
     const double now = schedule.rate(step), before = schedule.rate(step - 1);
-    if (now > before * 1.5 + 1e-12 || now < before * 0.67 - 1e-12) shown.push_back(step);
-    if (shown.size() > 60) break;
+    if (step > schedule.warmup_steps() && now != before) shown.push_back(step);
   }
   std::sort(shown.begin(), shown.end());
   shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
@@ -132,7 +131,7 @@ int plan(const Flags& flags) {
       "  memory      {} of values and gradients at the peak, {} of weights, velocity and gradients a rank\n",
       human_bytes(peak), human_bytes(arena * 3));
   fmt::print("  allreduce   {} a step in {} buckets\n", human_bytes(arena), program.layout.buckets.size());
-  print_schedule(schedule);
+  print_schedule(schedule, experiment.schedule.kind == "step");
   if (flags.layers) print_layers(program, live);
   return 0;
 }

@@ -41,9 +41,10 @@ void remember_path(Experiment& experiment, fs::path InputOptions::*member, const
 }
 
 Experiment read_experiment(const Flags& flags) {
+  require(flags.resume.empty() || fs::exists(RunDirectory{flags.resume}.config()), Exit::usage,
+          "{} holds no run to go on with: --resume takes the folder that an earlier `convoy train` named",
+          flags.resume);
   const fs::path job = flags.job.empty() ? RunDirectory{flags.resume}.config() : fs::path(flags.job);
-  require(flags.job.empty() || flags.resume.empty() || fs::exists(job), Exit::usage, "{} does not exist",
-          job.string());
   Experiment experiment = parse_experiment(job, flags.overrides);
   remember_path(experiment, &InputOptions::train, "train", flags.train);
   remember_path(experiment, &InputOptions::held_out, "held_out", flags.held_out);

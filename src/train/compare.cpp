@@ -65,7 +65,8 @@ Comparability classify(const Json& a, const Json& b) {
   if (!hash.empty() && hash == text_of(b, "/experiment/hash")) return Comparability::identical;
   for (const char* path :
        {"/dataset/train/fingerprint", "/dataset/held_out/fingerprint", "/experiment/resolved/network/model",
-        "/experiment/resolved/network/variant", "/experiment/resolved/network/input"})
+        "/experiment/resolved/network/variant", "/experiment/resolved/network/input", "/experiment/resolved/network/width",
+        "/experiment/resolved/network/stem"})
     if (text_of(a, path) != text_of(b, path)) return Comparability::incomparable;
   return Comparability::same_task;
 }

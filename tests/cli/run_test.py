@@ -72,11 +72,11 @@ class Run(ConvoyTest):
         self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "whole", says=["whole", "--resume"])
 
     def test_a_checkpoint_of_another_network_is_refused(self):
-        self.refused(1, "train", self.job, "--resume", self.folder / "whole", *self.sets, "--set", "network.width=8",
+        self.refused(64, "train", self.job, "--resume", self.folder / "whole", *self.sets, "--set", "network.width=8",
                      says="network.width")
 
     def test_resume_of_nothing(self):
-        self.refused(64, "train", "--resume", self.folder / "never", says="never")
+        self.refused(64, "train", "--resume", self.folder / "never", says=["never", "no run"])
 
     @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
     def test_no_permission(self):

@@ -20,7 +20,7 @@ class Usage(ConvoyTest):
 
     def test_misspelt_words_are_suggested(self):
         self.refused(64, "trian", self.job, says=["trian", "did you mean train?"])
-        self.refused(64, "train", self.job, "--overlapp", says=["--overlapp", "did you mean --no-overlap?"])
+        self.refused(64, "train", self.job, "--thread", "1", says=["--thread", "did you mean --threads?"])
         self.refused(64, "train", self.job, *self.sets, "--set", "optimizer.momentun=0.8", says=["momentun", "momentum"])
         self.refused(64, "train", self.job, *self.sets, "--backend", "onednnn", says=["onednnn", "onednn"])
 

@@ -34,15 +34,16 @@ class Storage(ConvoyTest):
                 self.assertEqual((a / name).read_bytes(), (b / name).read_bytes(), name)
 
     def test_a_checkpoint_on_a_full_disk_keeps_the_one_before(self):
+        straight = self.train("roomy")
+        one = max(path.stat().st_size for path in (self.folder / "roomy/checkpoints").iterdir())
         run = self.folder / "cramped"
         code, _, err = convoy("train", self.job, *self.sets, "--out", run, "--checkpoint-steps", 1, "--keep", 100, "--quiet",
-                              env=self.full_disk(run / "checkpoints", 400_000))
+                              env=self.full_disk(run / "checkpoints", one * 5 // 2))
         self.assertEqual(code, 75, err)
         self.assertIn("No space left", err)
         kept = sorted((run / "checkpoints").glob("checkpoint-*.h5"))
         self.assertGreater(len(kept), 0, "the checkpoints from before the disk was full")
         self.must("train", "--resume", run, "--threads", 1, "--quiet")
-        straight = self.train("roomy")
         self.assertEqual(self.result("cramped")["numerics"]["final_weights_xxh3"],
                          straight["numerics"]["final_weights_xxh3"])
 

@@ -75,11 +75,11 @@ class ConvoyTest(unittest.TestCase):
         return out + err
 
     def refused(self, code, *arguments, says=(), **more):
-        """The command must end with `code`, in one line that holds every piece of `says`."""
+        """The command must end with `code`, said once on standard error, with every piece of `says`."""
         got, out, err = convoy(*arguments, **more)
-        message = "\n".join(line for line in err.splitlines() if line.startswith("convoy:"))
         self.assertEqual(got, code, f"{out}\n{err}")
-        self.assertEqual(message.count("\n"), 0, f"one sentence, once:\n{err}")
+        self.assertEqual(len([line for line in err.splitlines() if line.startswith("convoy:")]), 1, f"said once:\n{err}")
+        message = err[err.index("convoy:"):]
         for piece in [says] if isinstance(says, str) else says:
             self.assertIn(str(piece), message)
         return message
