@@ -77,22 +77,21 @@ void render(const Image& image, const View& view, const Transform& t, std::span<
 }  // namespace
 
 void check(const Transform& t) {
-  const auto must = [](bool fine, const char* field, const char* what) {
-    require(fine, Exit::usage, "transform.{} {}", field, what);
-  };
-  must(t.train == "random-resized-crop" || t.train == "random-crop" || t.train == "center", "train",
-       "must be \"random-resized-crop\", \"random-crop\" or \"center\"");
-  must(t.input > 0 && t.input <= 4096, "input", "must be 1 to 4096 pixels");
-  must(t.resize >= t.input && t.resize <= 4096, "resize",
-       "must be at least transform.input and at most 4096 pixels");
-  must(t.min_area > 0 && t.min_area <= t.max_area && t.max_area <= 1, "min_area",
-       "and max_area must satisfy 0 < min_area <= max_area <= 1");
-  must(t.min_ratio > 0 && t.min_ratio <= t.max_ratio && std::isfinite(t.max_ratio), "min_ratio",
-       "and max_ratio must satisfy 0 < min_ratio <= max_ratio");
-  must(t.divisor > 0 && std::isfinite(t.divisor), "divisor", "must be positive");
+  const auto must = [](bool fine, const char* what) { require(fine, Exit::usage, "{}", what); };
+  must(t.train == "random-resized-crop" || t.train == "random-crop" || t.train == "center",
+       "data.train_crop must be a random resized crop, a random crop or the center");
+  must(t.input > 0 && t.input <= 4096, "network.input must be 1 to 4096 pixels");
+  must(t.resize >= t.input && t.resize <= 4096,
+       "data.resize must be at least network.input and at most 4096 pixels: held-out images are cropped from "
+       "it");
+  must(t.min_area > 0 && t.min_area <= t.max_area && t.max_area <= 1,
+       "data.min_area and max_area must satisfy 0 < min_area <= max_area <= 1");
+  must(t.min_ratio > 0 && t.min_ratio <= t.max_ratio && std::isfinite(t.max_ratio),
+       "data.min_ratio and max_ratio must satisfy 0 < min_ratio <= max_ratio");
+  must(t.divisor > 0 && std::isfinite(t.divisor), "data.scale must be positive");
   for (size_t c = 0; c < 3; ++c) {
-    must(std::isfinite(t.mean[c]), "mean", "must be three finite numbers");
-    must(t.std[c] > 0 && std::isfinite(t.std[c]), "std", "must be three positive numbers");
+    must(std::isfinite(t.mean[c]), "data.mean must be three finite numbers");
+    must(t.std[c] > 0 && std::isfinite(t.std[c]), "data.std must be three positive numbers");
   }
 }
 
@@ -108,7 +107,7 @@ View train_view(int width, int height, const Transform& t, Random random) {
     view.window.left = between(random, 0, view.width - t.input);
   } else {
     ensure(t.train == "center");
-    view = held_out_view(width, height, t);
+    return held_out_view(width, height, t);
   }
   view.mirror = t.mirror && random.next_below(2) == 1;
   return view;

@@ -16,12 +16,12 @@ namespace convoy {
 
 struct Transform {
   // "random-resized-crop" (Inception, Goyal et al.), "random-crop" of the image resized to `resize` (AlexNet, You et
-  // al.), or "center": no augmentation but the mirror.
+  // al.), or "center": no augmentation, each image as it is evaluated.
   std::string train = "random-resized-crop";
   int input = 224;      // side of the network's input
   int resize = 256;     // the short side, or both sides when `squash`
   bool squash = false;  // to a square whatever the aspect, as Caffe's 256x256 sets were made
-  bool mirror = true;   // in training, with probability 1/2
+  bool mirror = true;   // with probability 1/2, where the crop is random
   double min_area = 0.08, max_area = 1.0;           // random-resized-crop: share of the image's area
   double min_ratio = 3.0 / 4, max_ratio = 4.0 / 3;  // and width / height, log-uniform
   // out[c] = (value / divisor - mean[c]) / std[c]; mean and std in the order of the output's channels.
@@ -33,7 +33,7 @@ struct Transform {
   bool operator==(const Transform&) const = default;
 };
 
-void check(const Transform& transform);  // throws a usage Error that names the wrong field
+void check(const Transform& transform);  // throws a usage Error that names the wrong key of the job
 
 // What is looked at: `crop` of the image, resized to width x height, `window` of that, mirrored or not.
 struct View {

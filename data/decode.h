@@ -1,6 +1,7 @@
 // Encoded bytes (JPEG of every kind that libjpeg-turbo reads at 8 bits, or PNG under any name) to 8-bit RGB, pixel for
 // pixel what Pillow's Image.open(..).convert("RGB") gives: slow-integer IDCT, fancy upsampling, grayscale replicated,
-// CMYK and YCCK by Adobe's inverted convention, alpha dropped, EXIF orientation and ICC profiles ignored.
+// CMYK and YCCK by Adobe's inverted convention, alpha dropped, EXIF orientation and ICC profiles ignored (but for 16-bit
+// gray PNGs, which Pillow clips to white).
 // The caller owns every buffer; nothing is kept between calls, so any number of threads may decode at once.
 // Damage that libjpeg can live with (a truncated or rotten scan: the lost part is grey) is counted, never printed.
 #pragma once

@@ -59,7 +59,8 @@ bool read_header(Reader& reader) {
   return true;
 }
 
-// As Pillow: the high byte of 16 bits, palettes and small grays expanded, alpha dropped without blending.
+// As Pillow: the high byte of 16 bits, palettes and small grays expanded, alpha dropped without blending. One departure:
+// 16-bit gray, too, gives its high byte, where Pillow clips at 255 and so makes nearly everything white.
 bool ask_for_rgb(Reader& reader) {
   if (setjmp(reader.escape)) return false;
   png_set_strip_16(reader.png);

@@ -133,9 +133,9 @@ TEST_CASE("the same sample gives the same bits, another sample another view") {
 TEST_CASE("a mirrored view is the view, mirrored; without mirror it never is") {
   const Image image = fixtures::pattern(64, 48);
   Transform t;
-  t.train = "center";
-  t.input = 30;
-  t.resize = 33;
+  t.train = "random-crop";
+  t.squash = true;
+  t.input = t.resize = 30;  // one place only
   const auto straight = held_out(image, t);
   int mirrored = 0;
   for (uint64_t i = 0; i < 40; ++i) {
@@ -145,6 +145,9 @@ TEST_CASE("a mirrored view is the view, mirrored; without mirror it never is") {
   }
   CHECK((mirrored > 5 && mirrored < 35));
   t.mirror = false;
+  for (uint64_t i = 0; i < 40; ++i) CHECK(trained(image, t, i) == straight);
+  t.mirror = true;
+  t.train = "center";
   for (uint64_t i = 0; i < 40; ++i) CHECK(trained(image, t, i) == straight);
 }
 
@@ -175,12 +178,12 @@ TEST_CASE("transforms that make no sense are refused by the name of the field") 
     check(t);
   };
   CHECK_NOTHROW(check(Transform{}));
-  CHECK_THROWS_WITH(broken([](Transform& t) { t.train = "crop"; }), Contains("transform.train"));
-  CHECK_THROWS_WITH(broken([](Transform& t) { t.input = 300; }), Contains("transform.resize"));
+  CHECK_THROWS_WITH(broken([](Transform& t) { t.train = "crop"; }), Contains("data.train_crop"));
+  CHECK_THROWS_WITH(broken([](Transform& t) { t.input = 300; }), Contains("data.resize"));
   CHECK_THROWS_WITH(broken([](Transform& t) { t.min_area = 0; }), Contains("min_area"));
   CHECK_THROWS_WITH(broken([](Transform& t) { t.max_ratio = 0.5; }), Contains("min_ratio"));
-  CHECK_THROWS_WITH(broken([](Transform& t) { t.std[1] = 0; }), Contains("transform.std"));
-  CHECK_THROWS_WITH(broken([](Transform& t) { t.mean[2] = NAN; }), Contains("transform.mean"));
+  CHECK_THROWS_WITH(broken([](Transform& t) { t.std[1] = 0; }), Contains("data.std"));
+  CHECK_THROWS_WITH(broken([](Transform& t) { t.mean[2] = NAN; }), Contains("data.mean"));
 }
 
 }  // namespace convoy
