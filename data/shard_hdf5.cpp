@@ -36,6 +36,8 @@ class Handle {
 class Quiet {
  public:
   Quiet() {
+    // A damaged file can leave HDF5 unable to tidy up at exit, which it says at length; ours are closed long before.
+    H5dont_atexit();
     H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   }

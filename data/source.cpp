@@ -59,21 +59,26 @@ Labels find_labels(const PackOptions& options) {
   const bool kit = fs::is_directory(options.labels) || options.labels.extension() == ".gz" ||
                    options.labels.extension() == ".tgz";
   const fs::path beside = options.labels.parent_path() / "meta.mat";
-  if (!options.devkit_meta.empty())
-    labels.devkit = read_devkit(options.devkit_meta);
-  else if (kit)
+  if (kit)
     labels.devkit = read_devkit(options.labels);
-  if (!options.labels.empty() && !kit)
+  else if (!options.devkit_meta.empty())
+    labels.devkit = read_devkit(options.devkit_meta);
+  labels.wanted = !options.labels.empty();
+  if (!labels.wanted) return labels;
+  if (!kit)
     labels.file = parse_labels(options.labels, read_text(options.labels));
-  else if (!labels.devkit.ground_truth.empty())
-    labels.file = parse_labels(labels.devkit.ground_truth_path, labels.devkit.ground_truth);
-  else
-    require(options.labels.empty(),
+  else {
+    require(!labels.devkit.ground_truth.empty(),
             "{} holds no validation ground truth: give the label file itself with --labels",
             options.labels.string());
+    labels.file = parse_labels(labels.devkit.ground_truth_path, labels.devkit.ground_truth);
+  }
   if (!labels.file.ground_truth.empty() && labels.devkit.wnid_of_id.empty() && fs::exists(beside))
     labels.devkit = read_devkit(beside);
-  labels.wanted = !labels.file.path.empty();
+  require(
+      labels.file.ground_truth.empty() || !labels.devkit.wnid_of_id.empty(),
+      "{} holds ILSVRC2012_IDs, which are not class indices: give the devkit's meta.mat with --devkit-meta",
+      labels.file.path.string());
   return labels;
 }
 

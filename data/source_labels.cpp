@@ -131,10 +131,6 @@ std::vector<int32_t> label_images(const std::vector<std::string>& images, const 
   std::vector<int32_t> result;
   result.reserve(images.size());
   if (!labels.ground_truth.empty()) {
-    require(
-        !wnid_of_id.empty(),
-        "{} holds ILSVRC2012_IDs, which are not class indices: give the devkit's meta.mat with --devkit-meta",
-        labels.path.string());
     require(labels.ground_truth.size() == images.size(),
             "{} has {} labels, but there are {} images: they do not belong together", labels.path.string(),
             labels.ground_truth.size(), images.size());

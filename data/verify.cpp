@@ -72,9 +72,9 @@ void look_closer(const fs::path& path, const ShardEntry& entry, int threads, Sha
 
 std::string file_digest(const fs::path& path) {
   const File file(path, File::Mode::read);
-  std::vector<std::byte> buffer(size_t{4} << 20);
-  Digest digest;
   const uint64_t size = file.size();
+  std::vector<std::byte> buffer(std::clamp<uint64_t>(size, 1, uint64_t{4} << 20));
+  Digest digest;
   for (uint64_t at = 0; at < size; at += buffer.size()) {
     const size_t bytes = static_cast<size_t>(std::min<uint64_t>(buffer.size(), size - at));
     file.read_at(at, buffer.data(), bytes);
