@@ -81,7 +81,7 @@ TEST_CASE("losses and counts are exact, equal on every rank and for any number o
 TEST_CASE("both optimizers learn the tiny set") {
   for (const char* optimizer : {"sgd", "lars"}) {
     Run run;
-    run.experiment.train.steps = 60;
+    run.experiment.train.steps = 120;
     run.experiment.optimizer.kind = optimizer;
     run.experiment.optimizer.variant = "caffe";
     run.experiment.optimizer.trust = 0.02;
@@ -104,7 +104,7 @@ TEST_CASE("the library's road takes these ranks too and ends near the tree") {
   CHECK(outcome.exit == Exit::ok);
   CHECK(library.steps.back().totals.mean_loss() ==
         Approx(tree.steps.back().totals.mean_loss()).epsilon(1e-3));
-  CHECK(library.last.claim == "repeatable");
+  if (world().size() > 1) CHECK(library.last.claim == "repeatable");
 }
 
 TEST_CASE("a loss that is not finite ends the run on all ranks, naming step and layer") {

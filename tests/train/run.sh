@@ -24,7 +24,7 @@ verdict() {  # verdict NAME TRUTH: counts, and shows the output of what failed
 }
 
 for ranks in 1 2 4 8; do
-  $launch $ranks "$program" >"$scratch/out" 2>&1 </dev/null
+  $launch $ranks "$program" --use-colour no >"$scratch/out" 2>&1 </dev/null
   verdict "test_train on $ranks ranks ($launch)" "$([ $? = 0 ] && grep -q 'All tests passed' "$scratch/out" && echo true)"
 done
 
