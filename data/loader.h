@@ -22,7 +22,6 @@ struct LoaderOptions {
   int batch = 1;    // b images a worker
   Transform transform;
   std::vector<int> local_workers = {0};  // ascending: what this rank asks for each step
-  int64_t first_step = 0;
   int threads = 1;
   bool prefetch = true;  // otherwise images are prepared only when asked for, by the same threads
 };

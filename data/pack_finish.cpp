@@ -103,12 +103,10 @@ void complain(const PackReport& report, const Source& source, const Log& log) {
   if (!report.quarantined.empty())
     log.warn("{} bad images are left out; {} lists them with the reason", report.quarantined.size(),
              quarantine_name);
-  for (size_t i = 0; i < report.histogram.size(); ++i)
-    if (report.histogram[i] == 0) {
-      log.warn("class {} ({}) has no image, and {} more may have none", i, source.classes.wnids[i],
-               std::count(report.histogram.begin(), report.histogram.end(), 0) - 1);
-      return;
-    }
+  const auto empty = std::find(report.histogram.begin(), report.histogram.end(), 0);
+  if (empty != report.histogram.end())
+    log.warn("{} of {} classes have no image; the first is {}", std::count(empty, report.histogram.end(), 0),
+             report.classes, source.classes.wnids[static_cast<size_t>(empty - report.histogram.begin())]);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <mutex>
 #include <utility>
 
 #include "base/error.h"
@@ -32,20 +33,28 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
-// HDF5 prints its errors on stderr unless told not to; ours carry its innermost words instead.
-class Quiet {
+// HDF5's state is one for the whole process, and most of its builds are not made for threads: one call at a time, even
+// where several ranks are threads of one process.
+std::mutex& library_lock() {
+  static std::mutex lock;
+  return lock;
+}
+
+// Holds the library. It prints its errors on stderr unless told not to; ours carry its innermost words instead.
+class Library {
  public:
-  Quiet() {
+  Library() {
     // A damaged file can leave HDF5 unable to tidy up at exit, which it says at length; ours are closed long before.
     H5dont_atexit();
     H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   }
-  ~Quiet() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
-  Quiet(const Quiet&) = delete;
-  Quiet& operator=(const Quiet&) = delete;
+  ~Library() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
 
  private:
+  std::lock_guard<std::mutex> lock_{library_lock()};
   H5E_auto2_t function_ = nullptr;
   void* data_ = nullptr;
 };
@@ -189,7 +198,7 @@ herr_t collect_name(hid_t, const char* name, const H5L_info_t*, void* names) {
 void create_hdf5(const fs::path& path, const std::vector<Column>& columns,
                  const std::map<std::string, uint64_t>& numbers,
                  const std::map<std::string, std::string>& texts) {
-  const Quiet quiet;
+  const Library library;
   const Handle options(H5Pcreate(H5P_FILE_CREATE), H5Pclose), list = access();
   H5Pset_obj_track_times(options, false);
   constexpr uint64_t stripe = uint64_t{1} << 20, page = 4096;
@@ -206,7 +215,7 @@ void create_hdf5(const fs::path& path, const std::vector<Column>& columns,
 }
 
 Hdf5File open_hdf5(const fs::path& path) {
-  const Quiet quiet;
+  const Library library;
   const Handle list = access();
   const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, list), H5Fclose);
   check(static_cast<hid_t>(file), path, "open it as a shard");

@@ -1,7 +1,7 @@
 // The little of HDF5 that shards need. HDF5 lays the file out (every dataset contiguous, allocated at once, without fill
 // values or times, so that equal content gives equal files) and later says where each dataset lies; all data is then
-// written and read with pwrite and pread there. One thread at a time may call these: most builds of HDF5 have one global
-// lock or none (h5py#591, hdf5#6167).
+// written and read with pwrite and pread there. Calls take turns: most builds of HDF5 have one
+// global lock or none (h5py#591, hdf5#6167).
 #pragma once
 
 #include <cstdint>

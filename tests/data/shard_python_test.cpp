@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <iostream>
-#include <tuple>
 
 #include "data/dataset.h"
 #include "data/pack.h"
@@ -56,23 +55,27 @@ TEST_CASE("pack: both archives of tiny100, on two ranks, verified and read back"
   held_out.classes = train.out;
   held_out.out = folder.path() / "held_out";
   const std::string python = python_with_h5py("tiny100 read back by h5py");
-  for (const auto& [options, images, per_class] :
-       {std::tuple{train, 24000, 240}, std::tuple{held_out, 5000, 50}}) {
+  struct Case {
+    PackOptions options;
+    int64_t images, per_class;
+  };
+  for (const Case& set : {Case{train, 24000, 240}, Case{held_out, 5000, 50}}) {
+    const PackOptions& options = set.options;
     PackReport report;
     fixtures::run_ranks(2, [&](Communicator& comm) {
       const PackReport mine = pack(options, comm, Log());
       if (comm.rank() == 0) report = mine;
     });
-    CHECK(report.images == images);
+    CHECK(report.images == set.images);
     CHECK(report.shards == 8);
     CHECK(report.quarantined.empty());
-    CHECK(report.histogram == std::vector<int64_t>(100, per_class));
-    std::cout << options.source.filename().string() << ": " << images
-              << " images packed by 2 ranks of 1 thread, " << static_cast<int>(images / report.seconds)
-              << " images/s\n";
+    CHECK(report.histogram == std::vector<int64_t>(100, set.per_class));
+    std::cout << options.source.filename().string() << ": " << set.images
+              << " images packed by 2 ranks of 1 thread, "
+              << static_cast<int>(static_cast<double>(set.images) / report.seconds) << " images/s\n";
     const VerifyReport verified = verify(options.out, 2, Log());
     CHECK(verified.good());
-    CHECK(verified.records == images);
+    CHECK(verified.records == set.images);
     if (!python.empty())
       CHECK(read_back(python, options.out, fmt::format("'{}' 100", options.source.string())) == 0);
   }
