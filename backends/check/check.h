@@ -10,7 +10,7 @@
 namespace convoy {
 
 struct CheckOptions {
-  double k = 8.0;  // of the rounding bound in compare.h; 0 asks for equal bits
+  double k = 16.0;  // of the rounding bound in compare.h; 0 asks for equal bits
 };
 
 std::unique_ptr<Backend> make_check(std::unique_ptr<Backend> oracle, std::unique_ptr<Backend> subject,

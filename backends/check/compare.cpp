@@ -56,15 +56,13 @@ class Comparison {
       : program_(program), a_(a), b_(b), k_(k), seen_(seen) {}
 
   std::optional<Difference> run() {
-    double kinks = 0;
-    bool kinked = false;
+    double forward_walk = 0;
+    int kinks = 0;  // that the gradient has come through
     for (const Step& step : program_.steps) {
       const Node& node = program_.graph.nodes[static_cast<size_t>(step.node)];
       if (step.pass == Pass::forward) {
         length_ += reduction_length(program_, node);
-        kinked = kinked || has_kink(node);
-        tolerance_ = walk();
-        kinks = kinked ? std::sqrt(walk()) : 0.0;
+        tolerance_ = forward_walk = walk();
         peeked("output of", node, step, Peek::value);
         if (program_.mode == Mode::training)
           for (int s : node.stats)
@@ -72,7 +70,8 @@ class Comparison {
                     b_.arena->stat_grad(s));
       } else {
         length_ += gradient_length(program_, node);
-        tolerance_ = walk() + kinks;
+        tolerance_ = walk() + std::sqrt(kinks * forward_walk);
+        kinks += has_kink(node);
         if (!std::holds_alternative<SoftmaxLoss>(node.op)) peeked("gradient of", node, step, Peek::gradient);
         for (int p : node.params)
           tensors("gradient of " + program_.graph.params[static_cast<size_t>(p)].name,

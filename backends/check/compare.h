@@ -5,8 +5,9 @@
 // that the other does not. With eps = 2^-24 and N the number of products and terms summed in one element's chain so
 // far (sum over the nodes up to here of their reduction lengths), rounding walks randomly:
 //   forward    k * eps * sqrt(N)
-//   backward   k * eps * sqrt(N) + sqrt(k * eps * sqrt(N_forward)), the second term only after a ReLU or max pooling:
-// a value within d of a kink takes the other branch in a share of about d of all elements, an error of sqrt(d) in norm.
+//   backward   k * eps * sqrt(N) + sqrt(K * k * eps * sqrt(N_forward)), K the ReLUs and max poolings that the gradient
+// has come through: where values differ by d, a share of about d of them lies within d of the kink and takes the other
+// branch, an error of sqrt(d) in norm for each.
 // k = 0 asks for equal bits (+0 and -0 are equal).
 #pragma once
 

@@ -25,7 +25,6 @@ void check_list(const std::string& file, bool keep_values) {
   for (const Problem& p : read_problems(std::string(CONVOY_SOURCE_DIR) + "/tests/parity/" + file)) {
     RunOptions options;
     options.keep_values = keep_values;
-    options.allow_reference_kernels = file == "odd.txt";
     check_problem(p, *oracle, *subject, options);
   }
 }

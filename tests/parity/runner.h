@@ -30,9 +30,9 @@ struct RunOptions {
   bool allow_reference_kernels = false;
   double k = 0;
   // A planted bug: changes what the subject is given. The oracle has the original.
-  std::function<void(Program&)> change_program;
-  std::function<void(Arena&)> change_weights;
-  Seen seen;
+  std::function<void(Program&)> change_program{};
+  std::function<void(Arena&)> change_weights{};
+  Seen seen{};
 };
 
 // Compares `subject` with `oracle` on the program; weights are written by `fill`.

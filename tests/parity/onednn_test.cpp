@@ -1,0 +1,152 @@
+// Promises of the onednn backend beyond right numbers: the same bits when run again and after other work, nothing
+// allocated after the first step, slow kernels refused by name, the ISA it tells is the one its kernels have.
+#include <malloc.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <new>
+
+#include "backends/registry.h"
+#include "net/resnet.h"
+#include "runner.h"
+
+// Every allocation by operator new in this program, the library's included, is counted and the largest remembered.
+namespace {
+std::atomic<size_t> largest_allocation{0};
+}
+void* operator new(size_t bytes) {
+  for (size_t seen = largest_allocation;
+       bytes > seen && !largest_allocation.compare_exchange_weak(seen, bytes);) {
+  }
+  if (void* memory = std::malloc(bytes > 0 ? bytes : 1)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace convoy::parity {
+
+namespace {
+
+struct Small {
+  Graph graph;
+  Program program;
+  Arena arena;
+  Numbers numbers;
+  static Graph network() {
+    ResnetOptions options;
+    options.depth = 18;
+    options.classes = 10;
+    options.input = 32;
+    return resnet(options);
+  }
+  explicit Small(Mode mode = Mode::training)
+      : graph(network()), program(lower(graph, 4, {.mode = mode})), arena(graph, program.layout, 0) {
+    arena.initialize(5);
+    numbers.images.resize(4 * 3 * 32 * 32);
+    fill_normal(numbers.images, 9);
+    numbers.labels = {1, 2, 3, 4};
+  }
+  std::vector<float> gradients(Plan& plan) {
+    plan.train(numbers.batch(), [](BucketId, Event) {});
+    return {arena.grads().begin(), arena.grads().end()};
+  }
+};
+
+const ReadyFn nobody = [](BucketId, Event) {};
+
+}  // namespace
+
+TEST_CASE("the same bits when run again, after other work, and from another plan") {
+  Small small;
+  const auto backend = make_backend("onednn", 2);
+  const auto plan = backend->compile(small.program, small.arena, {});
+  const std::vector<float> first = small.gradients(*plan);
+  CHECK(small.gradients(*plan) == first);
+
+  // Other work: another batch through the same plan, an evaluation, and a plan of another batch size.
+  fill_normal(small.numbers.images, 10);
+  CHECK(small.gradients(*plan) != first);
+  Small held_out(Mode::inference);
+  const auto evaluation = backend->compile(held_out.program, held_out.arena, {});
+  evaluation->infer(held_out.numbers.batch());
+  fill_normal(small.numbers.images, 9);
+  CHECK(small.gradients(*plan) == first);
+
+  const auto again = make_backend("onednn", 2)->compile(small.program, small.arena, {});
+  CHECK(small.gradients(*again) == first);
+}
+
+TEST_CASE("new weights are taken when the arena says so") {
+  Small small;
+  const auto plan = make_backend("onednn", 2)->compile(small.program, small.arena, {});
+  const std::vector<float> first = small.gradients(*plan);
+  for (float& w : small.arena.weights()) w *= 1.5f;
+  small.arena.weights_changed();
+  const std::vector<float> second = small.gradients(*plan);
+  CHECK(second != first);
+  const auto fresh = make_backend("onednn", 2)->compile(small.program, small.arena, {});
+  CHECK(small.gradients(*fresh) == second);
+}
+
+TEST_CASE("nothing is allocated after the first step") {
+  Small small;
+  const auto plan = make_backend("onednn", 2)->compile(small.program, small.arena, {});
+  const Batch batch = small.numbers.batch();
+  plan->train(batch, nobody);
+  const auto in_use = [] {
+    const struct mallinfo2 info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const size_t before = in_use();
+  largest_allocation = 0;
+  for (int i = 0; i < 10; ++i) {
+    small.arena.weights_changed();  // reordering the weights is part of it
+    plan->train(batch, nobody);
+  }
+  // What is freed into the allocator's thread caches counts as in use: a little may move, no buffer may stay.
+  CHECK(in_use() < before + 1024);
+  // The library keeps short lists of arguments while a primitive runs; no buffer is among them.
+  CHECK(largest_allocation < 4096);
+}
+
+TEST_CASE("the plan can be printed") {
+  Small small;
+  const auto plan = make_backend("onednn", 2)->compile(small.program, small.arena, {});
+  const PlanInfo info = plan->info();
+  REQUIRE(info.steps.size() == small.program.steps.size());
+  const std::string isa = make_backend("onednn", 2)->device().isa;
+  CHECK(isa.find_first_of(": ") == std::string::npos);
+  for (size_t s = 0; s < info.steps.size(); ++s) {
+    CHECK(info.steps[s].node == small.program.steps[s].node);
+    CHECK_FALSE(info.steps[s].implementation.empty());
+    CHECK(info.steps[s].implementation.find("ref:") == std::string::npos);
+    const Node& node = small.graph.nodes[static_cast<size_t>(info.steps[s].node)];
+    if (std::holds_alternative<Conv>(node.op))
+      CHECK(info.steps[s].implementation.find(":" + isa) != std::string::npos);
+  }
+  CHECK(info.activation_bytes > 0);
+  // Values and gradients share their memory: less than one buffer for each.
+  size_t apart = 0;
+  for (const Node& node : small.graph.nodes)
+    apart += 2 * 4 * sizeof(float) * static_cast<size_t>(node.shape.elements());
+  CHECK(info.activation_bytes < apart / 2);
+}
+
+TEST_CASE("a plan refuses what it was not made for") {
+  Small small;
+  const auto plan = make_backend("onednn", 2)->compile(small.program, small.arena, {});
+  Batch batch = small.numbers.batch();
+  CHECK_THROWS_WITH(plan->infer(batch), Catch::Contains("compiled for training"));
+  batch.images = batch.images.subspan(1);
+  CHECK_THROWS_WITH(plan->train(batch, nobody), Catch::Contains("4 images"));
+}
+
+TEST_CASE("backends are known by name") {
+  for (const std::string& name : backend_names()) CHECK(make_backend(name, 1)->device().backend == name);
+  CHECK_THROWS_WITH(make_backend("onednm", 1), Catch::Contains("perhaps you mean \"onednn\""));
+  CHECK_THROWS(make_backend("onednn", 0));
+}
+
+}  // namespace convoy::parity
