@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numbers>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -28,7 +27,7 @@ Colour any_colour(Random& random) {
 std::array<Colour, 2> two_colours(Random& random) {
   while (true) {
     const Colour a = any_colour(random), b = any_colour(random);
-    if (std::abs(brightness(a) - brightness(b)) >= 50) return {a, b};
+    if (std::abs(brightness(a) - brightness(b)) >= 80) return {a, b};
   }
 }
 
@@ -52,16 +51,16 @@ Image synth_image(const SynthOptions& options, bool held_out, int label, int num
   Random random(options.seed, stream_of(held_out ? "synth val" : "synth train", static_cast<uint64_t>(label),
                                         static_cast<uint64_t>(number)));
   const int size = options.size;
-  const double radius = size * between(random, 0.22, 0.36);
+  const double radius = size * between(random, 0.30, 0.42);
   const double reach = std::max(0.0, size / 2.0 - radius);
   const double center_x = size / 2.0 + between(random, -reach, reach);
   const double center_y = size / 2.0 + between(random, -reach, reach);
   const double turn = between(random, 0, 2 * std::numbers::pi), cosine = std::cos(turn),
                sine = std::sin(turn);
-  const double blur = size / 48.0 * between(random, 0.8, 2.2);  // width of the edge in pixels
+  const double blur = size / 48.0 * between(random, 0.8, 1.8);  // width of the edge in pixels
   const auto [ground, figure] = two_colours(random);
-  const double slope_x = between(random, -25, 25) / size, slope_y = between(random, -25, 25) / size;
-  const double grain = between(random, 2, 12);
+  const double slope_x = between(random, -20, 20) / size, slope_y = between(random, -20, 20) / size;
+  const double grain = between(random, 2, 8);
 
   Image image{size, size, std::vector<uint8_t>(static_cast<size_t>(size) * size * 3)};
   uint8_t* pixel = image.rgb.data();
