@@ -285,10 +285,10 @@ void Builder::refuse(int id, const char* what, const std::string& reason) const 
     shapes += fmt::format("{}{}x{}x{}", shapes.empty() ? "" : " and ", s.channels, s.height, s.width);
   }
   fail(
-      "oneDNN cannot run node {} ({}, {} images of {} to {}x{}x{}), {}: {}; choose another backend for this "
+      "oneDNN cannot run node {} ({}, {} image{} of {} to {}x{}x{}), {}: {}; choose another backend for this "
       "network",
-      n.name, name_of(n.op), program_.images, shapes, n.shape.channels, n.shape.height, n.shape.width, what,
-      reason);
+      n.name, name_of(n.op), program_.images, program_.images == 1 ? "" : "s", shapes, n.shape.channels,
+      n.shape.height, n.shape.width, what, reason);
 }
 
 }  // namespace convoy::onednn

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "backends/registry.h"
+#include "base/error.h"
 #include "net/resnet.h"
 #include "runner.h"
 
@@ -141,6 +142,24 @@ TEST_CASE("a plan refuses what it was not made for") {
   CHECK_THROWS_WITH(plan->infer(batch), Catch::Contains("compiled for training"));
   batch.images = batch.images.subspan(1);
   CHECK_THROWS_WITH(plan->train(batch, nobody), Catch::Contains("4 images"));
+}
+
+TEST_CASE("slow reference kernels are refused by name, unless allowed") {
+  // One channel in and out: neither version has a fast convolution for it on AVX2.
+  const Problem problem = parse("conv n1 c1 9x9 o1 k9x9 s1x1 p4x4 g1");
+  const Program program = lower(graph_of(problem), 1);
+  Arena arena(program.graph, program.layout, 0);
+  const auto backend = make_backend("onednn", 2);
+  try {
+    backend->compile(program, arena, {});
+    WARN("this machine's oneDNN has a fast kernel for " << problem.text() << ": refusal not tested");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), Catch::Contains("node conv (conv, 1 image of 1x9x9 to 1x9x9)"));
+    CHECK_THAT(error.what(), Catch::Contains("slow reference kernel"));
+  }
+  const auto difference =
+      run_problem(problem, *make_backend("reference", 1), *backend, {.allow_reference_kernels = true});
+  CHECK_FALSE(difference.has_value());
 }
 
 TEST_CASE("backends are known by name") {
