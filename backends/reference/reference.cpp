@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/common/host_vector.h"
+#include "backends/common/processor.h"
 #include "backends/reference/machine.h"
 #include "base/error.h"
 #include "net/cost.h"
@@ -45,7 +46,9 @@ class ReferenceBackend final : public Backend {
  public:
   explicit ReferenceBackend(int threads) : threads_(threads), vector_(threads) {}
 
-  DeviceInfo device() const override { return {"reference", "none", "as compiled", "CPU", threads_}; }
+  DeviceInfo device() const override {
+    return {"reference", "none", "as compiled", processor_name(), threads_};
+  }
   std::unique_ptr<Plan> compile(const Program& program, Arena& arena, const CompileOptions&) override {
     return std::make_unique<ReferencePlan>(program, arena, threads_);
   }
