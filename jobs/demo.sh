@@ -49,7 +49,8 @@ say "the same experiment on 1 rank"
 $convoy train jobs/demo.toml --train "$out/set/train" --held-out "$out/set/val" --threads 1 --out "$out/one-rank"
 
 say "side by side"
-$convoy compare "$out/two-ranks" "$out/one-rank"
+# One rank is slower than two, and is meant to be: only the results are compared.
+$convoy compare "$out/two-ranks" "$out/one-rank" --speed-margin 100
 
 printf '\nDone in %d min %02d s after the build.\n  result  %s\n  curve   %s\n' \
   $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)) "$out/two-ranks/result.json" "$out/two-ranks/curve.svg"

@@ -51,9 +51,9 @@ if [ $quick = no ]; then
     -DCONVOY_ONEDNN_ROOT= -- test_parity
   step parity-onednn-2 build-onednn2/bin/test_parity
   step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-    -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON
-  step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    -DCONVOY_SANITIZE=address,undefined -- test_unit test_data
+    -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug
+  step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_CXX_FLAGS=-O1 -DCONVOY_SANITIZE=address,undefined -- test_unit test_data
   for rung in unit data; do step $rung-sanitizers build-sanitizers/bin/test_$rung; done
 fi
 
