@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden files: what PyTorch computes in float64 for each network, from weights and images that are functions
 of a counter. Forward values, gradients, the weights' movement in 20 optimizer steps and the running statistics after them, each as
-norm, three inner products and four elements. Needs PyPI's torch and numpy; with torchvision the networks are compared to torchvision's own.
+norm, three inner products and four elements; at full size also how far PyTorch in float32 is from that. Needs PyPI's torch and
+numpy; with torchvision the networks are compared to torchvision's own.
 
   tests/golden/dump.py [--full] [NAME ...]     small inputs (for Machine<double>) or full ones (for float32 backends)
 """
@@ -19,8 +20,10 @@ SMALL = {"resnet18": (64, 2), "resnet50-v1": (64, 2), "resnet50-v1.5": (64, 2), 
          "alexnet-bn": (67, 4), "alexnet-torchvision": (224, 1)}
 FULL = {"resnet18": (224, 2), "resnet50-v1": (224, 2), "resnet50-v1.5": (224, 2), "alexnet-original": (227, 2),
         "alexnet-bn": (227, 2), "alexnet-torchvision": (224, 2)}
-# All factors are short binary fractions, equal in float32 and float64. Rates: rate * (step + 1) / 32, and at full size
-# 8 times less: there float32 is compared, whose rounding fast training amplifies without bound.
+# At full size float32 is compared, whose rounding fast training amplifies without bound: there the rates are less.
+SLOWER = {"resnet18": 8, "resnet50-v1": 32, "resnet50-v1.5": 8, "alexnet-original": 128, "alexnet-bn": 32,
+          "alexnet-torchvision": 32}
+# All factors are short binary fractions, equal in float32 and float64. Rates: rate * (step + 1) / 32.
 SGD = {"kind": "sgd", "convention": "outside", "nesterov": True, "momentum": 0.875, "decay": 2.0**-11,
        "decay_norm": False, "rate": 2.0**-9}
 CAFFE = {"kind": "sgd", "convention": "inside", "nesterov": False, "momentum": 0.875, "decay": 2.0**-11,
@@ -57,7 +60,7 @@ def optimizer_step(options, net, velocities, step):
 
 
 def run_step(net, size, images, step):
-    x = torch.from_numpy(counter.values("images", (images, 3, size, size), 0.0, 2.0, step))
+    x = torch.from_numpy(counter.values("images", (images, 3, size, size), 0.0, 2.0, step)).to(net.dtype)
     y = torch.from_numpy(counter.labels(images, net.options["classes"], step))
     x, y = net.start(x, y, step)
     for w in net.params.values():
@@ -94,12 +97,12 @@ def compare_with_torchvision(net, logits):
     assert error < 1e-5  # torchvision's BN epsilon is 1e-5 in double, ours is float32(1e-5)
 
 
-def dump(name, full):
+def compute(name, full, dtype, compare=False):
+    """Everything a golden file holds, in the given precision."""
     size, images = (FULL if full else SMALL)[name]
-    options = {"classes": 1000 if full else 10, "dropout": 0.5, "smoothing": 0.125, "keep": True}
+    options = {"classes": 1000 if full else 10, "dropout": 0.5, "smoothing": 0.125, "keep": True, "dtype": dtype}
     results = {"network": name, "torch": torch.__version__, "input": size, "images": images, "steps": STEPS,
                "classes": options["classes"], "dropout": options["dropout"], "smoothing": options["smoothing"]}
-    print(f"{name} at {size}, {images} images")
     net = networks.Network(name, dict(options))
     results["losses"] = [run_step(net, size, images, 0)]
     signs = max(t.numel() for t in list(net.params.values()) + list(net.nodes.values()))
@@ -109,10 +112,12 @@ def dump(name, full):
     tensors |= {"d " + k: v.grad for k, v in net.params.items()}
     results["parameters"] = net.specs
     results["first"] = {k: counter.summary(k, v.numpy(), signs) for k, v in tensors.items()}
-    compare_with_torchvision(net, net.nodes["fc" if name.startswith("resnet") else list(net.nodes)[-2]].detach())
+    results["sizes"] = {k: v.numel() for k, v in tensors.items()}
+    if compare:
+        compare_with_torchvision(net, net.nodes["fc" if name.startswith("resnet") else list(net.nodes)[-2]].detach())
     results["optimizers"] = {}
     for kind, optimizer in OPTIMIZERS[name].items():
-        optimizer = dict(optimizer, rate=optimizer["rate"] / (8 if full else 1))
+        optimizer = dict(optimizer, rate=optimizer["rate"] / (SLOWER[name] if full else 1))
         net = networks.Network(name, dict(options, keep=False))
         losses, velocities = [], {}
         for step in range(STEPS):
@@ -120,11 +125,51 @@ def dump(name, full):
             velocities = velocities or {k: torch.zeros_like(w) for k, w in net.params.items()}
             with torch.no_grad():
                 optimizer_step(optimizer, net, velocities, step)
-        print(f"  {kind}: losses {losses[0]:.4f} ... {losses[-1]:.4f}")
+        print(f"  {dtype}, {kind}: losses {losses[0]:.4f} ... {losses[-1]:.4f}")
         moved = {k: w.detach().numpy() - counter.values(k, w.shape, *net.specs[k]) for k, w in net.params.items()}
         moved |= {k: s.numpy() for k, s in net.stats.items()}
         final = {k: counter.summary("moved " + k, x, signs) for k, x in moved.items()}
+        results["sizes"] |= {k: x.size for k, x in moved.items()}
         results["optimizers"][kind] = {"options": optimizer, "losses": losses, "final": final}
+    return results
+
+
+def relative_error(got, expected, size):
+    """As relative_error of golden.cpp."""
+    norm = expected[0]
+    if norm == 0:
+        return 0.0 if got[0] == 0 else float("inf")
+    worst = max(abs(g - e) / norm for g, e in zip(got[:4], expected[:4]))
+    return max([worst] + [abs(g - e) / max(abs(e), norm / size**0.5) for g, e in zip(got[4:], expected[4:])])
+
+
+def errors_of_float32(exact, rounded):
+    """PyTorch's own float32 against its float64: by heading, the worst tensor."""
+    def worst(got, expected, keys):
+        return max([relative_error(got[k], expected[k], exact["sizes"][k]) for k in keys], default=0.0)
+
+    def loss(got, expected):
+        return max(abs(g / e - 1) for g, e in zip(got, expected))
+
+    first, here = rounded["first"], exact["first"]
+    errors = {"loss": loss(rounded["losses"], exact["losses"]),
+              "values": worst(first, here, [k for k in here if k.startswith("value ")]),
+              "weight gradients": worst(first, here, [k for k in here if k.startswith("d ")])}
+    for kind, run in exact["optimizers"].items():
+        got, expected = rounded["optimizers"][kind], run["final"]
+        errors[kind + " losses"] = loss(got["losses"], run["losses"])
+        errors[kind + " weights"] = worst(got["final"], expected, [k for k in expected if k in exact["parameters"]])
+        errors[kind + " statistics"] = worst(got["final"], expected, [k for k in expected if k not in exact["parameters"]])
+    return errors
+
+
+def dump(name, full):
+    print(f"{name} at {(FULL if full else SMALL)[name]}")
+    results = compute(name, full, torch.float64, compare=True)
+    if full:
+        results["float32"] = errors_of_float32(results, compute(name, full, torch.float32))
+        print("  PyTorch's float32: " + ", ".join(f"{k} {v:.1e}" for k, v in results["float32"].items()))
+    del results["sizes"]
     path = Path(__file__).parent / f"{'full' if full else 'small'}-{name}.json"
     write(path, results, 9 if full else 17)
 

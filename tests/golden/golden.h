@@ -47,6 +47,7 @@ class File {
   int images() const { return json_.at("images"); }
   int steps() const { return json_.at("steps"); }
   double loss() const { return json_.at("losses")[0]; }
+  double float32_error(const std::string& heading) const { return json_.at("float32").at(heading); }
   const nlohmann::json& optimizers() const { return json_.at("optimizers"); }
   Summary first(const std::string& key) const { return summary(json_.at("first"), key); }
   static Summary summary(const nlohmann::json& table, const std::string& key);

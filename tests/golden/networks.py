@@ -17,7 +17,7 @@ def short_scale(bound):
 
 class Network:
     def __init__(self, name, options):
-        self.name, self.options = name, options
+        self.name, self.options, self.dtype = name, options, options.get("dtype", torch.float64)
         self.specs, self.params, self.stats = {}, {}, {}  # name -> [base, scale]; name -> tensor
         self.roles = {}
 
@@ -37,7 +37,7 @@ class Network:
     def param(self, name, shape, base, scale, role):
         if name not in self.params:
             self.specs[name], self.roles[name] = [base, scale], role
-            self.params[name] = torch.from_numpy(counter.values(name, shape, base, scale)).requires_grad_(True)
+            self.params[name] = torch.from_numpy(counter.values(name, shape, base, scale)).to(self.dtype).requires_grad_(True)
         return self.params[name]
 
     def conv(self, name, x, outputs, kernel, stride=1, padding=0, groups=1, bias=False):
@@ -52,8 +52,8 @@ class Network:
         c, size = x.shape[1], 2.0**-2 if ends_block else 1.0
         gamma = self.param(name + ".weight", (c,), size, size * 2.0**-2, "norm_scale") if affine else None
         beta = self.param(name + ".bias", (c,), 0.0, 2.0**-2, "norm_shift") if affine else None
-        mean = self.stats.setdefault(name + ".running_mean", torch.zeros(c, dtype=torch.float64))
-        var = self.stats.setdefault(name + ".running_var", torch.ones(c, dtype=torch.float64))
+        mean = self.stats.setdefault(name + ".running_mean", torch.zeros(c, dtype=self.dtype))
+        var = self.stats.setdefault(name + ".running_var", torch.ones(c, dtype=self.dtype))
         keep = float(np.float32(0.9))
         return self.node(name, F.batch_norm(x, mean, var, gamma, beta, True, 1 - keep, float(np.float32(epsilon))))
 
@@ -74,7 +74,7 @@ class Network:
 
     def dropout(self, name, x):
         factors = counter.dropout_factors(x.shape, self.options["dropout"], counter.SEED, self.step, 0, len(self.nodes))
-        return self.node(name, x * torch.from_numpy(factors))
+        return self.node(name, x * torch.from_numpy(factors).to(self.dtype))
 
     def loss(self, x, labels):
         return self.node("loss", F.cross_entropy(x, labels, reduction="none",
