@@ -16,7 +16,10 @@ done
 if [ -e .deps/onednn/lib/libdnnl.so ] && [[ " ${options[*]} " != *CONVOY_ONEDNN_ROOT* ]]; then
   options+=("-DCONVOY_ONEDNN_ROOT=$PWD/.deps/onednn")
 fi
-if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+if command -v ccache >/dev/null; then
+  options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1   # what is the same in two build folders is compiled once
+fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! cmake -G Ninja -S . -B "$folder" "${options[@]}" >"$log" 2>&1; then cat "$log" >&2; exit 1; fi

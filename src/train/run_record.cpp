@@ -34,8 +34,9 @@ void RunRecord::start(int64_t step, const FinalRecord& known) {
   result_.resume(metrics_->kept(), step);
   result_.know(known);
   progress_.start(step, schedule_.steps(), schedule_.global(), samples_);
-  log_.info("{} steps of {} images, {} ranks, {}; results in {}", schedule_.steps(), schedule_.global(),
-            known.ranks.size(), known.claim, directory_.root.string());
+  const size_t ranks = known.ranks.size();
+  log_.info("{} steps of {} images, {} rank{}, {}; results in {}", schedule_.steps(), schedule_.global(),
+            ranks, ranks == 1 ? "" : "s", known.claim, directory_.root.string());
   write_result();
 }
 

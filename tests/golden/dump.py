@@ -131,6 +131,7 @@ def compute(name, full, dtype, compare=False):
         final = {k: counter.summary("moved " + k, x, signs) for k, x in moved.items()}
         results["sizes"] |= {k: x.size for k, x in moved.items()}
         results["optimizers"][kind] = {"options": optimizer, "losses": losses, "final": final}
+        results["norms"] = {k: float(torch.linalg.vector_norm(w.detach())) for k, w in net.params.items()}
     return results
 
 
@@ -158,7 +159,9 @@ def errors_of_float32(exact, rounded):
     for kind, run in exact["optimizers"].items():
         got, expected = rounded["optimizers"][kind], run["final"]
         errors[kind + " losses"] = loss(got["losses"], run["losses"])
-        errors[kind + " weights"] = worst(got["final"], expected, [k for k in expected if k in exact["parameters"]])
+        # As backend_test.cpp: those moved by less than a few units in the last place show nothing in float32.
+        seen = [k for k, norm in exact["norms"].items() if STEPS * 2.0**-24 * norm <= 0.25 * expected[k][0]]
+        errors[kind + " weights"] = worst(got["final"], expected, seen)
         errors[kind + " statistics"] = worst(got["final"], expected, [k for k in expected if k not in exact["parameters"]])
     return errors
 
@@ -169,7 +172,7 @@ def dump(name, full):
     if full:
         results["float32"] = errors_of_float32(results, compute(name, full, torch.float32))
         print("  PyTorch's float32: " + ", ".join(f"{k} {v:.1e}" for k, v in results["float32"].items()))
-    del results["sizes"]
+    del results["sizes"], results["norms"]
     path = Path(__file__).parent / f"{'full' if full else 'small'}-{name}.json"
     write(path, results, 9 if full else 17)
 
