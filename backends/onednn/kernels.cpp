@@ -4,11 +4,11 @@
 
 namespace convoy::onednn {
 
-// Signed loop counters: OpenMP's vectorized loops are best with them.
+// Signed loop counters: OpenMP's vectorized loops are best with them. Comparisons are written so that a NaN goes through.
 void relu(const float* src, float* dst, size_t count) {
   const auto n = static_cast<int64_t>(count);
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < n; ++i) dst[i] = src[i] > 0.0f ? src[i] : 0.0f;
+  for (int64_t i = 0; i < n; ++i) dst[i] = src[i] < 0.0f ? 0.0f : src[i];
 }
 
 void add(const float* a, const float* b, float* dst, size_t count, bool then_relu) {
@@ -17,7 +17,7 @@ void add(const float* a, const float* b, float* dst, size_t count, bool then_rel
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < n; ++i) {
       const float sum = a[i] + b[i];
-      dst[i] = sum > 0.0f ? sum : 0.0f;
+      dst[i] = sum < 0.0f ? 0.0f : sum;
     }
   } else {
 #pragma omp parallel for simd schedule(static)
@@ -30,7 +30,7 @@ namespace {
 void sum_two(const float* a, const float* b, const float* mask, float* dst, int64_t n) {
   if (mask != nullptr) {
 #pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] > 0.0f ? a[i] + b[i] : 0.0f;
+    for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] <= 0.0f ? 0.0f : a[i] + b[i];
   } else {
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < n; ++i) dst[i] = a[i] + b[i];
@@ -39,7 +39,7 @@ void sum_two(const float* a, const float* b, const float* mask, float* dst, int6
 
 void keep_where(const float* src, const float* mask, float* dst, int64_t n) {
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] > 0.0f ? src[i] : 0.0f;
+  for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] <= 0.0f ? 0.0f : src[i];
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ void sum(std::span<const float* const> parts, const float* mask, float* dst, siz
     for (int64_t i = 0; i < n; ++i) {
       float total = 0.0f;
       for (const float* part : parts) total += part[i];
-      dst[i] = mask == nullptr || mask[i] > 0.0f ? total : 0.0f;
+      dst[i] = mask != nullptr && mask[i] <= 0.0f ? 0.0f : total;
     }
   }
 }

@@ -36,7 +36,7 @@ class Loop {
  private:
   struct Sums {
     Totals totals;
-    bool stop = false;
+    bool stop = false, finite = true;  // on any rank; on all: the summed gradients and statistics
   };
   Sums sum_over_ranks(const Totals& mine);
   StepTimes gradients(int64_t step);
@@ -95,8 +95,8 @@ Outcome Loop::run() {
   Totals since;
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
-    const auto [totals, stop] = sum_over_ranks(plan_->totals());
-    const std::string trouble = totals.nonfinite > 0 ? diagnosis(step, totals) : "";
+    const auto [totals, stop, finite] = sum_over_ranks(plan_->totals());
+    const std::string trouble = totals.nonfinite > 0 || !finite ? diagnosis(step, totals) : "";
     if (trouble.empty()) apply(step, times);
     since += totals;
     keep(times);
@@ -148,10 +148,12 @@ void Loop::keep(StepTimes& times) {
 
 Loop::Sums Loop::sum_over_ranks(const Totals& mine) {
   const bool asked = job_.stop != nullptr && job_.stop->load();
-  std::array<int64_t, 6> sums{mine.images, mine.correct1,  mine.correct5,
-                              mine.loss,   mine.nonfinite, asked ? 1 : 0};
+  // A library's max(x, 0) may turn a NaN into 0, and the loss stays finite: the gradients and statistics are asked too.
+  const bool finite = std::isfinite(job_.backend.vector().squared_norm(arena_.grads()));
+  std::array<int64_t, 7> sums{mine.images,    mine.correct1, mine.correct5,  mine.loss,
+                              mine.nonfinite, asked ? 1 : 0, finite ? 0 : 1};
   job_.comm.sum(sums);
-  return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, sums[5] > 0};
+  return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, sums[5] > 0, sums[6] == 0};
 }
 
 void Loop::evaluation(int64_t step, Totals& since) {
@@ -205,15 +207,20 @@ std::string Loop::diagnosis(int64_t step, const Totals& totals) {
     return !std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
   };
   std::string where = "all weights and gradients are finite";
+  for (size_t s = job_.graph.stats.size(); s-- > 0;)
+    if (bad(arena_.stat_grad(static_cast<int>(s))))
+      where = "the first statistics that are not finite are " + job_.graph.stats[s].name;
   for (size_t p = job_.graph.params.size(); p-- > 0;) {  // ends with the first layer
     const std::string& name = job_.graph.params[p].name;
     if (bad(arena_.param_grad(static_cast<int>(p))))
       where = "the first gradient that is not finite is that of " + name;
     if (bad(arena_.param(static_cast<int>(p)))) where = "the first weights that are not finite are " + name;
   }
-  return fmt::format(
-      "the loss of {} of {} images is not finite at step {}: {}; lower the rate or lengthen the warm-up",
-      totals.nonfinite, totals.images + totals.nonfinite, step, where);
+  const std::string what = totals.nonfinite > 0 ? fmt::format("the loss of {} of {} images", totals.nonfinite,
+                                                              totals.images + totals.nonfinite)
+                                                : "a gradient or a batch norm's statistic";
+  return fmt::format("{} is not finite at step {}: {}; lower the rate or lengthen the warm-up", what, step,
+                     where);
 }
 
 FinalRecord Loop::known(const std::string& status) {
