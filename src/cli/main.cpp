@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "comm/launch.h"
 
 namespace convoy::cli {
 namespace {
@@ -53,7 +55,10 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, const std::ve
   } else if (used.empty() && words.size() > 1) {
     text = fmt::format("{} is not a command of `convoy`{}", words[1], suggestion_for(words[1], app));
   }
-  fmt::print(stderr, "convoy: {}; `{} --help` shows what there is\n", text, command);
+  // Found before MPI starts, by every rank of the job: one of them says it.
+  const auto launched = launch_claim([](const char* name) -> const char* { return std::getenv(name); });
+  if (!launched || launched->rank == 0)
+    fmt::print(stderr, "convoy: {}; `{} --help` shows what there is\n", text, command);
   return static_cast<int>(Exit::usage);
 }
 

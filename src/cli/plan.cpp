@@ -23,6 +23,7 @@ struct Flags {
   std::string job, train, held_out;
   std::vector<std::string> overrides;
   int ranks = 1;
+  PlacementOptions placement;
   bool layers = false;
 };
 
@@ -100,7 +101,7 @@ int plan(const Flags& flags) {
   LocalCommunicator alone;
   const Sets sets = open_sets(experiment, flags.train, flags.held_out, alone, Presence::optional);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const Placement placement = place(experiment.minibatch.workers, flags.ranks, {});
+  const Placement placement = place(experiment.minibatch.workers, flags.ranks, flags.placement);
   const Schedule schedule(experiment, sets.train.samples);
   const Program program =
       lower(graph, experiment.minibatch.images, {Mode::training, bucket_bytes(experiment), false});
@@ -145,10 +146,13 @@ void add_plan(CLI::App& app, Context& context) {
   command->add_option("--train", flags->train,
                       "packed training set (default: the job's; else ImageNet's numbers)");
   command->add_option("--held-out", flags->held_out, "packed held-out set");
-  command->add_option("--set", flags->overrides, "section.key=value, may be repeated");
+  command->add_option("--set", flags->overrides, "section.key=value, may be repeated")->expected(1);
   command->add_option("--ranks", flags->ranks, "ranks to deal the workers to")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--road", flags->placement.road, "as of `convoy train`")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"tree", "library"}));
   command->add_flag("--layers", flags->layers,
                     "also every step with its flops, bytes and live ranges, and the buckets");
   command->callback([&context, flags] { context.chosen = [flags] { return plan(*flags); }; });

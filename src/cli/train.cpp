@@ -150,11 +150,15 @@ void add_checkpoint_flags(CLI::App& command, CheckpointPolicy& policy) {
   command
       .add_option("--checkpoint-steps", policy.every_steps,
                   "a checkpoint every so many steps (0: none by steps)")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   command
       .add_option("--checkpoint-epochs", policy.every_epochs, "and every so many epochs (0: none by epochs)")
-      ->capture_default_str();
-  command.add_option("--keep", policy.keep, "checkpoints to keep")->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--keep", policy.keep, "checkpoints to keep")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
 }
 
 }  // namespace
@@ -164,24 +168,33 @@ void add_train(CLI::App& app, Context& context) {
   command->footer(
       "  mpirun -n 8 convoy train jobs/resnet50.toml --train set/train --held-out set/val --out runs/first\n"
       "  mpirun -n 4 convoy train --resume runs/first\n"
-      "SIGTERM, SIGINT or SIGUSR1: a checkpoint, then exit code 85 (requeue me).");
+      "SIGTERM, SIGINT or SIGUSR1: a checkpoint, then exit code 85 (requeue me). Open MPI's mpirun passes "
+      "all three on, but\n"
+      "kills what is left one second after a SIGTERM: send it SIGUSR1, or give it --mca "
+      "odls_base_sigkill_timeout 60.");
   auto flags = std::make_shared<Flags>();
   command->add_option("job", flags->job, "a job file; may be left out with --resume");
   command->add_option("--train", flags->train, "packed training set (default: the job's data.train)");
   command->add_option("--held-out", flags->held_out,
                       "packed held-out set (default: the job's data.held_out)");
-  command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated");
+  command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated")
+      ->expected(1);
   command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)");
-  command->add_option("--resume", flags->resume, "go on with this run at the exact step");
+  command->add_option("--resume", flags->resume, "go on with this run at the exact step")->excludes("--out");
   command
       ->add_option("--backend", flags->placement.backends,
                    "one for all ranks, or one a rank: " + fmt::format("{}", fmt::join(backend_names(), ", ")))
       ->capture_default_str()
+      ->expected(1)
       ->delimiter(',');
-  command->add_option("--threads", flags->placement.threads,
-                      "compute threads a rank (default: its cores); bits depend on it");
-  command->add_option("--loader-threads", flags->loader_threads,
-                      "image decoder threads a rank (default: as --threads)");
+  command
+      ->add_option("--threads", flags->placement.threads,
+                   "compute threads a rank (default: its cores); bits depend on it")
+      ->check(CLI::Range(0, 4096));
+  command
+      ->add_option("--loader-threads", flags->loader_threads,
+                   "image decoder threads a rank (default: as --threads)")
+      ->check(CLI::Range(0, 4096));
   command
       ->add_option("--road", flags->placement.road,
                    "allreduce: tree (same bits on any 2^k ranks) or library (MPI's, any rank count)")
@@ -193,7 +206,8 @@ void add_train(CLI::App& app, Context& context) {
   command
       ->add_option("--stall-limit", flags->stall_seconds,
                    "seconds without progress of the allreduce before the job is ended (0: never)")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
   command->add_flag("--quiet", flags->quiet, "warnings only");
   command->add_flag("--verbose", flags->verbose, "also placement and plan details");

@@ -65,8 +65,8 @@ Comparability classify(const Json& a, const Json& b) {
   if (!hash.empty() && hash == text_of(b, "/experiment/hash")) return Comparability::identical;
   for (const char* path :
        {"/dataset/train/fingerprint", "/dataset/held_out/fingerprint", "/experiment/resolved/network/model",
-        "/experiment/resolved/network/variant", "/experiment/resolved/network/input", "/experiment/resolved/network/width",
-        "/experiment/resolved/network/stem"})
+        "/experiment/resolved/network/variant", "/experiment/resolved/network/input",
+        "/experiment/resolved/network/width", "/experiment/resolved/network/stem"})
     if (text_of(a, path) != text_of(b, path)) return Comparability::incomparable;
   return Comparability::same_task;
 }
@@ -137,6 +137,8 @@ std::optional<double> best_of(const Json& r, const char* key) {
 
 Json read_result(const std::filesystem::path& path) {
   const auto file = std::filesystem::is_directory(path) ? path / "result.json" : path;
+  require(std::filesystem::is_regular_file(file), Exit::usage,
+          "there is no {}: name a run's folder (runs/...) or its result.json", file.string());
   Json json = Json::parse(read_text(file), nullptr, false);
   require(json.is_object(), "{} is not JSON: give a result.json or the run directory that holds one",
           file.string());

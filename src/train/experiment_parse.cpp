@@ -17,6 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* flag = "--set";
+constexpr std::pair<const char*, const char*> alternatives[] = {
+    {"train.steps", "train.epochs"},
+    {"train.epochs", "train.steps"},
+    {"schedule.warmup_steps", "schedule.warmup_epochs"},
+    {"schedule.warmup_epochs", "schedule.warmup_steps"}};
 
 class Parser {
  public:
@@ -50,6 +55,8 @@ class Parser {
       toml::table* into = table_.get(section)->as_table();
       require(into != nullptr, Exit::usage, "{} {}: {} is not a table in {}", flag, text, section, file_);
       into->insert_or_assign(key, *parsed.get("value"));
+      for (const auto& [one, other] : alternatives)  // the flag's word is the last: the file's other one goes
+        if (name == one) into->erase(std::string_view(other).substr(section.size() + 1));
     }
     from_flag_.insert(name);
   }
@@ -75,7 +82,8 @@ class Parser {
 
  private:
   std::string where(const toml::node& node, const std::string& name) const {
-    if (from_flag_.contains(name)) return flag;
+    if (from_flag_.contains(name) || node.source().begin.line == 0)
+      return flag;  // 0: a table that the flag has made
     return fmt::format("{}:{}", file_, node.source().begin.line);
   }
 
@@ -189,11 +197,18 @@ class Parser {
       if (std::find(heading.begin(), heading.end(), name) != heading.end()) continue;
       std::vector<std::string> tops(sections_.begin(), sections_.end());
       tops.insert(tops.end(), heading.begin(), heading.end());
+      if (!sections_.contains(name) && !node.is_table()) refuse_key_without_section(name, node);
       if (!sections_.contains(name)) unknown(node, name, name, tops, node.is_table() ? "table" : "key");
       require(node.is_table(), Exit::usage, "{}: {} must be a table: [{}]", where(node, name), name, name);
       for (const auto& [inner, value] : *node.as_table())
         refuse_unknown_key(name, std::string(inner.str()), value);
     }
+  }
+
+  void refuse_key_without_section(const std::string& key, const toml::node& node) const {
+    for (const auto& name : known_)
+      require(!name.ends_with("." + key), Exit::usage, "{}: unknown key {}, did you mean {}?",
+              where(node, key), key, name);
   }
 
   void refuse_unknown_key(const std::string& section, const std::string& key, const toml::node& node) const {
@@ -232,6 +247,8 @@ Experiment parse_in(std::string_view text, const std::string& file_name, const f
 }  // namespace
 
 Experiment parse_experiment(const fs::path& file, const std::vector<std::string>& overrides) {
+  require(fs::is_regular_file(file), Exit::usage,
+          "there is no job file {}: name one, for instance jobs/demo.toml", file.string());
   return parse_in(read_text(file), file.string(), file.parent_path(), overrides);
 }
 

@@ -21,7 +21,7 @@ SMALL = {"resnet18": (64, 2), "resnet50-v1": (64, 2), "resnet50-v1.5": (64, 2), 
 FULL = {"resnet18": (224, 2), "resnet50-v1": (224, 2), "resnet50-v1.5": (224, 2), "alexnet-original": (227, 2),
         "alexnet-bn": (227, 2), "alexnet-torchvision": (224, 2)}
 # At full size float32 is compared, whose rounding fast training amplifies without bound: there the rates are less.
-SLOWER = {"resnet18": 8, "resnet50-v1": 32, "resnet50-v1.5": 8, "alexnet-original": 128, "alexnet-bn": 32,
+SLOWER = {"resnet18": 8, "resnet50-v1": 32, "resnet50-v1.5": 2, "alexnet-original": 128, "alexnet-bn": 32,
           "alexnet-torchvision": 32}
 # All factors are short binary fractions, equal in float32 and float64. Rates: rate * (step + 1) / 32.
 SGD = {"kind": "sgd", "convention": "outside", "nesterov": True, "momentum": 0.875, "decay": 2.0**-11,
