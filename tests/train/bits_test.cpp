@@ -121,7 +121,7 @@ TEST_CASE("oneDNN: killed and resumed on these ranks, and on one") {
   }
 }
 
-TEST_CASE("1,024 workers give the same weights on these ranks as on one") {
+TEST_CASE("1024 workers give the same weights on these ranks as on one") {
   for (const char* backend : {"reference", "onednn"}) {
     Run run = run_with("sgd");
     run.placement.backends = {backend};
