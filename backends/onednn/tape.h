@@ -57,11 +57,11 @@ struct Instruction {
 
 struct Tape {
   std::vector<BufferSpec> buffers;
-  std::vector<Instruction>
-      refresh;  // canonical weights -> private layouts, when the arena's version has changed
+  // Canonical weights -> private layouts, when the arena's version has changed.
+  std::vector<Instruction> refresh;
   std::vector<Instruction> body;  // ascending steps
-  std::vector<std::string>
-      notes;  // by step: printed where a step has no instruction of its own ("fused into ...")
+  // By step: printed where a step has no instruction of its own ("fused into ...").
+  std::vector<std::string> notes;
   std::vector<View> values, gradients;  // by node; no buffer where fusion or reuse hides it
   size_t scratch_bytes = 0;             // the largest scratchpad any primitive asks for; all share it
 };

@@ -59,7 +59,7 @@ if [ ! -e .deps/onednn/include/oneapi/dnnl/dnnl.hpp ] && [ "$(uname -m)" = x86_6
     rm -rf .deps/onednn
     mv "$wheels/onednn" .deps/onednn
   else
-    echo "oneDNN 3.x could not be fetched from PyPI: building with Debian's oneDNN 2.6 (slower; results name it)."
+    echo "oneDNN 3.x could not be fetched from PyPI: building with Debian's oneDNN 2.6 (slower; results name it)." >&2
   fi
   rm -rf "$wheels"
 fi

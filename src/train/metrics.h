@@ -1,8 +1,7 @@
-// metrics.jsonl: one JSON object a line, {"event": "step" | "evaluation" | "checkpoint", "step": n, ...},
-// units in the names
-// (_s, _per_s). Appended and flushed line by line: what is there survives a kill, and a torn last line is
-// dropped on reading. Accuracies are integers (correct1, correct5, images) beside the fractions; the loss is
-// exact in units of 2^-24.
+// metrics.jsonl: one JSON object a line, {"event": "step" | "evaluation" | "checkpoint", "step": n, ...}, units in the
+// names (_s, _per_s). Appended and flushed line by line: what is there survives a kill, and a torn last line is dropped
+// on reading. Accuracies are integers (correct1, correct5, images) beside the fractions; the loss is exact in units of
+// 2^-24.
 #pragma once
 
 #include <cstdio>

@@ -47,18 +47,27 @@ class Storage(ConvoyTest):
         self.assertEqual(self.result("cramped")["numerics"]["final_weights_xxh3"],
                          straight["numerics"]["final_weights_xxh3"])
 
-    def test_a_killed_pack_is_taken_up_again(self):
-        big = self.folder / "big"
-        self.must("synth", "--out", self.folder / "big-images", "--classes", 4, "--train-per-class", 400, "--val-per-class", 1)
-        pack = ["pack", self.folder / "big-images/train", "--shards", 8, "--threads", 1]
-        self.must(*pack, "--out", self.folder / "straight", "--quiet")
-        process = subprocess.Popen([str(CONVOY), *map(str, pack), "--out", str(big), "--quiet"])
-        while process.poll() is None and not list(big.glob("shard-*.h5")):
+    def killed_pack(self, name, per_class):
+        """Kills a pack once its first shard is whole; the pack's arguments, and whether it was killed before its end."""
+        self.must("synth", "--out", self.folder / f"{name}-images", "--classes", 4, "--train-per-class", per_class,
+                  "--val-per-class", 1)
+        pack = ["pack", self.folder / f"{name}-images/train", "--shards", 8, "--threads", 1, "--quiet"]
+        process = subprocess.Popen([str(CONVOY), *map(str, pack), "--out", str(self.folder / name)])
+        while process.poll() is None and not list((self.folder / name).glob("shard-*.h5")):
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        self.must(*pack, "--out", big, "--quiet")
-        self.same_files(big, self.folder / "straight")
+        return pack, process.wait() == -signal.SIGKILL and not (self.folder / name / "dataset.json").exists()
+
+    def test_a_killed_pack_is_taken_up_again(self):
+        for per_class in (400, 1600, 6400):
+            name = f"big{per_class}"
+            pack, killed = self.killed_pack(name, per_class)
+            if killed:
+                break
+        self.assertTrue(killed, "every pack ended before it could be killed")
+        self.must(*pack, "--out", self.folder / "straight")
+        self.must(*pack, "--out", self.folder / name)
+        self.same_files(self.folder / name, self.folder / "straight")
 
     def test_one_class_is_no_training_set(self):
         self.must("synth", "--out", self.folder / "two", "--classes", 2, "--train-per-class", 4, "--val-per-class", 2)
@@ -66,13 +75,9 @@ class Storage(ConvoyTest):
         lonely = self.folder / "lonely"
         lonely.mkdir()
         only.rename(lonely / only.name)
-        code, out, err = convoy("pack", lonely, "--out", self.folder / "set/lonely", "--quiet")
-        if code == 0:
-            self.refused(1, "train", self.job, "--train", self.folder / "set/lonely", "--out", self.folder / "run-lonely",
-                         says="class")
-        else:
-            self.assertIn("class", err)
-
+        out = self.folder / "set/lonely"
+        self.refused(1, "pack", lonely, "--out", out, "--quiet", says=[str(lonely), "one class only", only.name])
+        self.assertFalse((out / "dataset.json").exists())
     def test_a_held_out_set_of_other_classes(self):
         self.must("synth", "--out", self.folder / "other", "--classes", 5, "--train-per-class", 2, "--val-per-class", 2)
         self.must("pack", self.folder / "other/val", "--out", self.folder / "set/other", "--quiet")

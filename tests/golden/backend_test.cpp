@@ -73,7 +73,7 @@ class Trial {
   void check_first_step() {
     for (bool keep_values : {true, false}) {
       const auto plan = backend_->compile(program_, arena_, {.keep_values = keep_values});
-            file_.start(arena_, graph_);
+      file_.start(arena_, graph_);
       const double loss = run(*plan, 0);
       check("loss", "mean", std::abs(loss / file_.loss() - 1), bounds_.values);
       std::vector<float> value;
@@ -86,8 +86,8 @@ class Trial {
       }
       for (size_t p = 0; p < graph_.params.size(); ++p) {
         const std::string key = "d " + graph_.params[p].name;
-        check<float>("weight gradients", file_.first(key), key,
-                     arena_.param_grad(static_cast<int>(p)), bounds_.gradients);
+        check<float>("weight gradients", file_.first(key), key, arena_.param_grad(static_cast<int>(p)),
+                     bounds_.gradients);
       }
     }
   }

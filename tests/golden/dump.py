@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden files: what PyTorch computes in float64 for each network, from weights and images that are functions
-of a counter. Forward values, gradients, the weights' movement in 20 optimizer steps and the running statistics after them, each as
-norm, three inner products and four elements; at full size also how far PyTorch in float32 is from that. Needs PyPI's torch and
-numpy; with torchvision the networks are compared to torchvision's own.
+of a counter. Forward values, gradients, the weights' movement in 20 optimizer steps and the running statistics after
+them, each as norm, three inner products and four elements; at full size also how far PyTorch in float32 is from that.
+Needs PyPI's torch and numpy; with torchvision the networks are compared to torchvision's own.
 
   tests/golden/dump.py [--full] [NAME ...]     small inputs (for Machine<double>) or full ones (for float32 backends)
 """

@@ -7,6 +7,7 @@
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -39,6 +40,8 @@ FENCED = {
     r"CLI/.*": ["src/cli"],
     r"omp\.h": ["backends", "src/comm"],
 }
+ROOMS = ("src", "backends", "data", "tests", "jobs")
+TOP_LEVEL = {"CMakeLists.txt", "README.md", "LICENSE", "results", *ROOMS}
 SOURCES = (".cpp", ".h", ".cu", ".cuh")
 MEDIAN_LINES, LONG_LINES, LONG_SHARE = 130, 400, 0.05
 
@@ -50,43 +53,43 @@ def room_of(path):
     return parts[0]
 
 
-def resolve(root, name, source):
-    for base in (root / "src", root, source.parent):
+def sources(root, tops, suffixes):
+    for path in sorted(path for top in tops for path in (root / top).rglob("*")):
+        if path.suffix in suffixes:
+            yield path.relative_to(root).as_posix(), path.read_text().splitlines()
+
+
+def resolve(root, name, folders):
+    for base in folders:
         if (base / name).is_file():
             return (base / name).resolve().relative_to(root.resolve()).as_posix()
     return None
 
 
 def check_includes(root):
-    for source in sorted(root.rglob("*")):
-        relative = source.relative_to(root).as_posix()
-        if source.suffix not in SOURCES or relative.split("/")[0] not in ("src", "backends", "data"):
-            continue
+    for relative, lines in sources(root, ("src", "backends", "data"), SOURCES):
         room = room_of(relative)
         if room not in ALLOWED:
             yield f"{relative}: its folder {room} is no room of the house (tests/lint/lint.py names them)"
             continue
-        for number, line in enumerate(source.read_text().splitlines(), 1):
-            quoted = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
-            angled = re.match(r"\s*#\s*include\s*<([^>]+)>", line)
-            if quoted:
-                target = resolve(root, quoted[1], source)
-                if target is None:
-                    yield f"{relative}:{number}: includes {quoted[1]}, which is not in the tree"
-                elif room_of(target) != room and room_of(target) not in ALLOWED[room]:
-                    yield f"{relative}:{number}: {room} must not include {target}"
-            header = (quoted or angled)
+        for number, line in enumerate(lines, 1):
+            header = re.match(r'\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', line)
+            if not header:
+                continue
+            # The compiler looks for <...> in the same folders: an arrow is one in any brackets.
+            quoted, name = header[1], header[1] or header[2]
+            target = resolve(root, name, [root / "src", root] + ([(root / relative).parent] if quoted else []))
+            if target is None and quoted:
+                yield f"{relative}:{number}: includes {name}, which is not in the tree"
+            elif target and room_of(target) != room and room_of(target) not in ALLOWED[room]:
+                yield f"{relative}:{number}: {room} must not include {target}"
             for pattern, places in FENCED.items():
-                if header and re.fullmatch(pattern, header[1]) and not any(relative.startswith(p) for p in places):
-                    yield f"{relative}:{number}: <{header[1]}> belongs to {' and '.join(places)} alone"
+                if re.fullmatch(pattern, name) and not any(relative.startswith(p) for p in places):
+                    yield f"{relative}:{number}: <{name}> belongs to {' and '.join(places)} alone"
 
 
 def check_sizes(root):
-    sizes = {}
-    for top in ("src", "backends", "data", "tests", "jobs"):
-        for source in (root / top).rglob("*"):
-            if source.suffix in SOURCES + (".py", ".sh"):
-                sizes[source.relative_to(root).as_posix()] = len(source.read_text().splitlines())
+    sizes = {name: len(lines) for name, lines in sources(root, ROOMS, SOURCES + (".py", ".sh"))}
     if not sizes:
         return
     median = statistics.median(sizes.values())
@@ -98,39 +101,61 @@ def check_sizes(root):
     print(f"lint: {len(sizes)} source files, median {median:g} lines, {len(long_files)} above {LONG_LINES}")
 
 
-def check_top_level(root):
-    expected = {"CMakeLists.txt", "src", "backends", "data", "jobs", "tests", "results", "README.md", "LICENSE"}
-    for entry in root.iterdir():
-        if not entry.name.startswith((".", "build")) and entry.name not in expected and entry.name != "runs":
-            yield f"{entry.name}: nothing else belongs at the top level"
+def tracked(root):
+    """What git tracks: a user's own folders in a checkout are no matter of ours. None where there is no git."""
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return None
+    listed = subprocess.run(["git", "-c", f"safe.directory={root}", "-C", root, "ls-files", "-z"], capture_output=True,
+                            text=True, check=True)
+    return listed.stdout.split("\0")[:-1]
 
 
-def check(root):
-    return [*check_includes(root), *check_sizes(root), *check_top_level(root)]
+def check_top_level(names):
+    for name in sorted({name.split("/")[0] for name in names}):
+        if not name.startswith(".") and name not in TOP_LEVEL:
+            yield f"{name}: nothing else belongs at the top level"
+
+
+def check(root, names):
+    return [*check_includes(root), *check_sizes(root), *check_top_level(names)]
 
 
 def self_test(root):
-    plants = {
-        "an arrow from net to port": ("src/net/planted.cpp", '#include "port/backend.h"\n'),
-        "an arrow from train to data": ("src/train/planted.cpp", '#include "data/decode.h"\n'),
-        "an arrow between backends": ("backends/reference/planted.h", '#include "backends/onednn/onednn.h"\n'),
-        "MPI outside comm": ("src/train/planted.h", "#include <mpi.h>\n"),
-        "HDF5 outside data and checkpoint": ("src/train/planted.cpp", "#include <hdf5.h>\n"),
-        "oneDNN outside its backend": ("src/cli/planted.cpp", "#include <oneapi/dnnl/dnnl.hpp>\n"),
-        "a header that is not there": ("src/base/planted.cpp", '#include "base/no_such.h"\n'),
-        "a new top-level folder": ("utils/planted.h", "\n"),
+    include = "#include {}\n".format
+    plants = {  # what: (place, text, what must be said of it); {} in a place: as many files as the tree has
+        "an arrow from net to port": ("src/net/planted.cpp", include('"port/backend.h"'), "src/net must not include"),
+        "an arrow from train to data": ("src/train/planted.cpp", include('"data/decode.h"'), "src/train must not include"),
+        "the same in angle brackets": ("src/train/planted.cpp", include("<data/decode.h>"), "src/train must not include"),
+        "an arrow between backends": ("backends/reference/planted.h", include('"backends/onednn/onednn.h"'), "must not include"),
+        "MPI outside comm": ("src/train/planted.h", include("<mpi.h>"), "belongs to src/comm alone"),
+        "HDF5 outside data and checkpoint": ("src/train/planted.cpp", include("<hdf5.h>"), "belongs to data"),
+        "oneDNN outside its backend": ("src/cli/planted.cpp", include("<oneapi/dnnl/dnnl.hpp>"), "belongs to backends/onednn"),
+        "a header that is not there": ("src/base/planted.cpp", include('"base/no_such.h"'), "not in the tree"),
+        "a new room": ("src/planted/planted.h", "\n", "is no room of the house"),
+        "a new top-level folder": ("planted/planted.h", "\n", "planted: nothing else"),
+        "files that are all a bit long": ("tests/planted{}.py", "\n" * (MEDIAN_LINES + 1), "median source file"),
+        "many long files": ("tests/planted{}.py", "\n" * (LONG_LINES + 1), f"have over {LONG_LINES} lines"),
     }
     missed = []
-    for what, (place, text) in plants.items():
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "tree"
-            shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".*", "build*", "results", "runs"))
-            (copy / place).parent.mkdir(parents=True, exist_ok=True)
-            (copy / place).write_text(text)
-            found = [line for line in check(copy) if "planted" in line or line.startswith("utils")]
-            print(f"  planted {what}: {found[0] if found else 'NOT CAUGHT'}")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for top in ROOMS:
+            shutil.copytree(root / top, copy / top, ignore=shutil.ignore_patterns("__pycache__"))
+        before = check(copy, [])
+        many = sum(1 for _ in copy.rglob("*"))
+        for what, (place, text, words) in plants.items():
+            places = sorted({place.format(i) for i in range(many)})
+            made = (copy / place).parent.exists() or (copy / place).parent.mkdir()
+            for one in places:
+                (copy / one).write_text(text)
+            found = [line for line in check(copy, places) if words in line and line not in before]
+            print(f"  planted {what}: {found[0][:150] if found else 'NOT CAUGHT'}")
             if not found:
                 missed.append(what)
+            for one in places:
+                (copy / one).unlink()
+            if not made:
+                (copy / place).parent.rmdir()
     return missed
 
 
@@ -139,6 +164,10 @@ if __name__ == "__main__":
     here = Path(__file__).resolve().parents[2]
     if arguments == ["--self-test"]:
         sys.exit(1 if self_test(here) else 0)
-    violations = check(Path(arguments[0]) if arguments else here)
+    root = Path(arguments[0]) if arguments else here
+    names = tracked(root)
+    if names is None:
+        print(f"lint: {root} is no git checkout: its top level was not looked at")
+    violations = check(root, names or [])
     print(*violations, sep="\n", end="\n" if violations else "")
     sys.exit(1 if violations else 0)

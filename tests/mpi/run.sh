@@ -45,6 +45,10 @@ check_failure "one rank fails: said once, all ranks end with its code" 75 \
   "convoy: rank 2 of 4 on $(hostname): the cause on one rank" fail-alone 2
 check_failure "rank 0 fails: the same" 75 "convoy: rank 0 of 4 on $(hostname): the cause on one rank" fail-alone 0
 check_failure "all ranks fail together: one speaks for all" 64 "every rank met the same mistake" fail-together
+$launch 4 "$program" fail-hang 1 >"$scratch/out" 2>&1 </dev/null
+code=$?
+verdict "a case that hangs is named with its rank, and the job ends" \
+  "$([ $code != 0 ] && [ $code != 124 ] && grep -q 'rank [0-3] hangs in the case "a planted hang"' "$scratch/out" && echo true)"
 
 if command -v $wrong_name >/dev/null; then
   $wrong 4 "$program" >"$scratch/out" 2>&1 </dev/null

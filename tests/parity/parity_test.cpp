@@ -25,6 +25,9 @@ void check_list(const std::string& file, bool keep_values) {
   for (const Problem& p : read_problems(std::string(CONVOY_SOURCE_DIR) + "/tests/parity/" + file)) {
     RunOptions options;
     options.keep_values = keep_values;
+    // Not every ISA has a fast kernel for a few channels a group. The networks' own groups must have one.
+    const auto* conv = std::get_if<Conv>(&p.op);
+    options.allow_reference_kernels = file == "odd.txt" && conv != nullptr && conv->groups > 1;
     check_problem(p, *oracle, *subject, options);
   }
 }

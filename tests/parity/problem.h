@@ -24,8 +24,8 @@ struct Problem {
 
 Problem parse(const std::string& line);
 std::vector<Problem> read_problems(const std::string& file);
-std::vector<Problem> problems_of(const Graph& graph,
-                                 int images);  // of every node, in order, repetitions included
+// Of every node, in order, repetitions included.
+std::vector<Problem> problems_of(const Graph& graph, int images);
 
 // A graph of this operation alone between an input and the caller's top gradient. The second operand of Add is the
 // input again, by way of a pooling of 1x1.

@@ -41,9 +41,12 @@ def mpirun(ranks):
     return ["mpirun.openmpi", "-n", str(ranks), "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"]
 
 
-def convoy(*arguments, ranks=0, timeout=300, **more):
-    """(exit code, standard output, standard error) of `convoy ARGUMENTS`, on `ranks` MPI ranks if given."""
+def convoy(*arguments, ranks=0, timeout=300, unprivileged=False, **more):
+    """(exit code, standard output, standard error) of `convoy ARGUMENTS`, on `ranks` MPI ranks if given. Unprivileged: file
+    permissions count, also for root."""
     command = (mpirun(ranks) if ranks else []) + [str(CONVOY)] + [str(a) for a in arguments]
+    if unprivileged and os.geteuid() == 0:
+        command = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", *command]
     environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **more.pop("env", {}))
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment,
                           stdin=subprocess.DEVNULL, **more)

@@ -3,8 +3,9 @@
 
   step_against_torch.py [--convoy build/bin/convoy] [--model resnet50] [--images 32] [--threads 2] [--rounds 5]
 
-Needs PyPI's torch and torchvision. A round is a fresh process of each kind: 1 + STEPS steps of forward, backward and SGD with Nesterov
-momentum in float32, the first of them dropped. convoy's step includes reading and decoding its images; PyTorch's are in memory already.
+Needs PyPI's torch and torchvision. A round is a fresh process of each kind: 1 + STEPS steps of forward, backward and
+SGD with Nesterov momentum in float32, the first of them dropped. convoy's step includes reading and decoding its images;
+PyTorch's are in memory already.
 """
 import argparse
 import json

@@ -101,4 +101,37 @@ TEST_CASE("oneDNN gives the same weights on these ranks as on one") {
   CHECK(train_on(world(), run).digest == digest_alone(run));
 }
 
+TEST_CASE("oneDNN: killed and resumed on these ranks, and on one") {
+  Run run = run_with("sgd");
+  run.placement.backends = {"onednn"};
+  const std::string expected = digest_alone(run);
+  run.checkpoints.every_steps = 1;
+  for (const int64_t step : {1, 5}) {
+    INFO("killed at step " << step);
+    const SharedFolder same, to_one;
+    Run resumed = run;
+    resumed.checkpoints.resume = true;
+    run.checkpoints.directory = resumed.checkpoints.directory = same.path;
+    CHECK(dies(world(), run, step));
+    world().barrier();
+    CHECK(train_on(world(), resumed).digest == expected);
+    run.checkpoints.directory = resumed.checkpoints.directory = to_one.path;
+    CHECK(dies(world(), run, step));
+    CHECK(digest_alone(resumed) == expected);
+  }
+}
+
+TEST_CASE("1024 workers give the same weights on these ranks as on one") {
+  for (const char* backend : {"reference", "onednn"}) {
+    Run run = run_with("sgd");
+    run.placement.backends = {backend};
+    run.experiment.minibatch = {1024, 2};
+    run.experiment.train.steps = 3;
+    const std::string expected = digest_alone(run);
+    CHECK(train_on(world(), run).digest == expected);
+    run.experiment.minibatch = {512, 4};  // as many images by other workers: so that the test could fail
+    CHECK(train_on(world(), run).digest != expected);
+  }
+}
+
 }  // namespace convoy::testing

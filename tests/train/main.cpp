@@ -1,10 +1,12 @@
-// Catch under MPI: every rank runs every case, the verdict is that of all ranks together.
+// Catch under MPI: every rank runs every case, the verdict is that of all ranks together. A case that does
+// not move for three minutes is named with its rank, and the job ends.
 //   test_train run DIR [STEP]   trains into DIR, resuming what is there; rank 0 dies of SIGKILL after STEP and before its
 //                               checkpoint. Prints the digest. tests/train/run.sh makes chains of it.
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
 #include <csignal>
 
+#include "../support/watchdog.h"
 #include "base/error.h"
 #include "train/run_record.h"
 #include "world.h"
@@ -66,7 +68,9 @@ int main(int argc, char** argv) {
     Catch::Session catch_session;
     if (const int wrong = catch_session.applyCommandLine(argc, argv); wrong != 0) return wrong;
     if (the_world->rank() != 0) catch_session.configData().outputFilename = "/dev/null";
+    const testing::Watchdog watchdog(the_world->rank(), std::chrono::minutes(3));
     int64_t failed = catch_session.run();
+    testing::Watchdog::beat("the verdict of all ranks");
     if (failed > 0 && the_world->rank() != 0)
       fmt::print(stderr, "rank {}: {} failures\n", the_world->rank(), failed);
     the_world->sum(std::span(&failed, 1));

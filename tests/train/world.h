@@ -48,8 +48,8 @@ struct Run {
   int64_t dies_at = -1;
   Record* record = nullptr;
   const std::atomic<bool>* stop = nullptr;
-  std::function<std::unique_ptr<Backend>(std::unique_ptr<Backend>)>
-      wrap;  // puts something around the backend
+  // Puts something around the backend.
+  std::function<std::unique_ptr<Backend>(std::unique_ptr<Backend>)> wrap;
 };
 
 Outcome train_on(Communicator& comm, const Run& run);
