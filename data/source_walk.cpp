@@ -86,14 +86,22 @@ void append(Source& source, std::vector<Source>& parts) {
 void walk_tar(Source& source, bool flat, int threads) {
   const File file(source.root, File::Mode::read);
   source.archives = {source.root};
-  std::vector<TarMember> inner;
-  for (const auto& member : list_tar(file))
-    if (member.is_file() && is_tar_name(fs::path(member.name).filename().string())) inner.push_back(member);
+  std::vector<TarMember> inner, others;
+  for (auto& member : list_tar(file)) {
+    const bool tar = member.is_file() && is_tar_name(fs::path(member.name).filename().string());
+    (tar ? inner : others).push_back(std::move(member));
+  }
   const std::string name = source.root.filename().string();
   if (inner.empty()) {
     source.description = (flat ? "a flat tar, " : "a tar of class folders, ") + name;
     add_tar(source, file, 0, 0, file.size(), source.root.string(), "", flat);
     return;
+  }
+  for (const auto& member : others) {
+    if (member.type != '5' && is_image_name(fs::path(member.name).filename().string()))
+      fail("{}: the image {} stands beside inner tars such as {}: make a tar of class folders or of class tars, not of both",
+           source.root.string(), member.name, inner[0].name);
+    skip(source, member.name);
   }
   source.description = "a tar of tars, " + name;
   std::vector<Source> parts(inner.size());
