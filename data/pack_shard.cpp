@@ -1,7 +1,7 @@
 #include "data/pack_shard.h"
 
 #include <algorithm>
-#include <mutex>
+#include <new>
 #include <numeric>
 #include <optional>
 
@@ -163,6 +163,9 @@ class Maker {
       } catch (const Error& error) {
         bad[i] = bad_image(source_, image(i), error.what());
         return;
+      } catch (const std::bad_alloc&) {
+        fail(Exit::temporary, "{}: no memory to decode it: give fewer --threads or ranks a node, and run it again",
+             source_.where(image(i)));
       }
       rows_[i].width = static_cast<uint16_t>(state.image.width);
       rows_[i].height = static_cast<uint16_t>(state.image.height);
