@@ -4,6 +4,7 @@
 #include <new>
 #include <numeric>
 #include <optional>
+#include <tuple>
 
 #include "base/digest.h"
 #include "base/error.h"
@@ -141,11 +142,12 @@ class Maker {
     return {path, header_, rows_.size(), bytes};
   }
 
-  // Rows in the order in which they lie in the source: its storage is read forwards.
+  // Rows in the order in which they lie in the source: its storage is read forwards. Files of their own go by name.
   std::vector<size_t> reading_order() const {
     std::vector<size_t> order(images_.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return images_[a] < images_[b]; });
+    const auto place = [&](size_t row) { return std::tuple(image(row).archive, image(row).offset, images_[row]); };
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return place(a) < place(b); });
     return order;
   }
 
