@@ -38,11 +38,11 @@ void skip(Source& source, const std::string& name) {
 }
 
 void add(Source& source, std::string name, int32_t archive, uint64_t offset, uint64_t length) {
-  require(name.size() <= longest_name && name.find_first_of("\n\t\r") == std::string::npos,
-          "{}: an image's name is longer than {} bytes or holds line breaks: rename it ({})",
-          source.root.string(), longest_name, name.substr(0, 60));
-  require(length <= std::numeric_limits<uint32_t>::max(), "{}: {} has {} bytes: that is no image",
-          source.root.string(), name, length);
+  if (name.size() > longest_name || name.find_first_of("\n\t\r") != std::string::npos)
+    fail("{}: an image's name is longer than {} bytes or holds line breaks: rename it ({})",
+         source.root.string(), longest_name, name.substr(0, 60));
+  if (length > std::numeric_limits<uint32_t>::max())
+    fail("{}: {} has {} bytes: that is no image", source.root.string(), name, length);
   source.images.push_back({std::move(name), -1, archive, offset, static_cast<uint32_t>(length)});
 }
 
