@@ -5,6 +5,8 @@
 #include <cctype>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "data/parallel.h"
@@ -50,25 +52,26 @@ void add(Source& source, std::string name, int32_t archive, uint64_t offset, uin
 void add_tar(Source& source, const File& file, int32_t archive, uint64_t begin, uint64_t end,
              const std::string& what, const std::string& wnid, bool flat) {
   const auto members = list_tar(file, begin, end, what);
+  std::unordered_map<std::string_view, const TarMember*> files;  // by name, the first of it
+  for (const auto& member : members)
+    if (member.is_file()) files.emplace(member.name, &member);
   for (const auto& member : members) {
     const fs::path path(member.name);
     const std::string base = path.filename().string();
     const TarMember* content = &member;
     if (member.type == '1') {  // a hard link: the bytes of an earlier member
-      const auto target = std::find_if(members.begin(), members.end(),
-                                       [&](const auto& m) { return m.is_file() && m.name == member.link; });
-      require(target != members.end(), "{}: {} is a link to {}, which is not in the archive", what,
-              member.name, member.link);
-      content = &*target;
+      const auto target = files.find(member.link);
+      if (target == files.end())
+        fail("{}: {} is a link to {}, which is not in the archive", what, member.name, member.link);
+      content = target->second;
     }
     if (!content->is_file() || !is_image_name(base)) {
       skip(source, member.name);
       continue;
     }
     const std::string folder = wnid.empty() ? path.parent_path().filename().string() : wnid;
-    require(flat || (folder != "" && folder != "." && folder != ".."),
-            "{}: {} lies in no class folder; for a flat set give --labels (and --classes)", what,
-            member.name);
+    if (!flat && (folder == "" || folder == "." || folder == ".."))
+      fail("{}: {} lies in no class folder; for a flat set give --labels (and --classes)", what, member.name);
     add(source, flat ? base : folder + "/" + base, archive, content->offset, content->size);
   }
 }
