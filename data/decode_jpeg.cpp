@@ -1,7 +1,7 @@
 #include <cstdio>  // jpeglib.h needs it, and does not include it
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include <csetjmp>
 #include <new>

@@ -213,8 +213,10 @@ Shard read_shard(const fs::path& path, Rows mode) {
                       row.length <= shard.image_bytes - row.offset && row.label >= 0 &&
                       row.label < shard.header.classes.size();
     if (!good && mode == Rows::check)
-      fail("{}: the index of record {} ({}) is damaged; run `convoy verify {}`, then copy the shard again or pack again",
-           path.string(), i, row.name, path.parent_path().string());
+      fail(
+          "{}: the index of record {} ({}) is damaged; run `convoy verify {}`, then copy the shard again or "
+          "pack again",
+          path.string(), i, row.name, path.parent_path().string());
     if (!good) shard.bad_rows.push_back(i);
     shard.rows.push_back(std::move(row));
   }

@@ -75,8 +75,10 @@ int32_t class_of(const std::string& label, const std::unordered_map<std::string,
     fail("{}: {} is labelled {}, which is none of the {} classes; check --classes", file.path.string(), image,
          label, classes);
   if (value < 0 || value >= classes)
-    fail("{}: {} has class index {}, but the classes are 0 to {}: indices must count from 0 in the order of --classes",
-         file.path.string(), image, value, classes - 1);
+    fail(
+        "{}: {} has class index {}, but the classes are 0 to {}: indices must count from 0 in the order of "
+        "--classes",
+        file.path.string(), image, value, classes - 1);
   return static_cast<int32_t>(value);
 }
 

@@ -102,8 +102,10 @@ void walk_tar(Source& source, bool flat, int threads) {
   }
   for (const auto& member : others) {
     if (member.type != '5' && is_image_name(fs::path(member.name).filename().string()))
-      fail("{}: the image {} stands beside inner tars such as {}: make a tar of class folders or of class tars, not of both",
-           source.root.string(), member.name, inner[0].name);
+      fail(
+          "{}: the image {} stands beside inner tars such as {}: make a tar of class folders or of class "
+          "tars, not of both",
+          source.root.string(), member.name, inner[0].name);
     skip(source, member.name);
   }
   source.description = "a tar of tars, " + name;

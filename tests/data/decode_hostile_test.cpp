@@ -86,7 +86,8 @@ TEST_CASE("memory that runs out in libjpeg is no fault of the image") {
   REQUIRE(child >= 0);
   if (child == 0) {
     Image image;
-    image.rgb.resize(large.rgb.size());  // ours is there; the coefficients of a progressive image take 27 MB more
+    image.rgb.resize(
+        large.rgb.size());  // ours is there; the coefficients of a progressive image take 27 MB more
     uint64_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
     const rlim_t most = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 20);
