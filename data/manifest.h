@@ -28,6 +28,7 @@ struct Manifest {
   std::string source;       // what was packed
   std::string plan;         // digest of all that decides the shards' bytes but the images' own
   std::string fingerprint;  // XXH3-128 over the classes and every record in order: the dataset's identity
+  std::string quarantine_digest;  // XXH3-128 of quarantine.tsv; empty if there is none
   ClassTable classes;
   std::vector<int64_t> histogram;  // samples of each class
   std::vector<ShardEntry> shards;

@@ -68,6 +68,16 @@ void look_closer(const fs::path& path, const ShardEntry& entry, int threads, Sha
   }
 }
 
+std::string look_at_list(const fs::path& path, const std::string& digest) {
+  try {
+    if (file_digest(path) == digest) return "";
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return fmt::format("{} is not the list that was written: copy it again (no image depends on it)",
+                     path.string());
+}
+
 }  // namespace
 
 std::string file_digest(const fs::path& path) {
@@ -149,6 +159,11 @@ VerifyReport verify(const fs::path& dataset, int threads, const Log& log) {
     }
     report.bad += verdicts[i].bad;
     report.problems.insert(report.problems.end(), problems.begin(), problems.end());
+  }
+  if (!manifest.quarantine_digest.empty()) {
+    const fs::path list = dataset / quarantine_name;
+    if (const std::string problem = look_at_list(list, manifest.quarantine_digest); !problem.empty())
+      report.problems.push_back(problem);
   }
   for (const auto& entry : fs::directory_iterator(dataset)) {
     const std::string name = entry.path().filename().string();

@@ -125,6 +125,32 @@ TEST_CASE("verify: missing, truncated, lengthened, swapped and foreign shards ar
   CHECK_THROWS_WITH(verify(set.folder.path(), 1, Log()), Catch::Contains("no packed dataset"));
 }
 
+TEST_CASE("verify: the list of what was left out is covered") {
+  const fixtures::TemporaryFolder folder;
+  fixtures::write_folder_set(folder.path() / "set", 2, 3);
+  fixtures::write_text(folder.path() / "set" / "n00000001" / "image00.JPEG", "rubbish");
+  PackOptions options;
+  options.source = folder.path() / "set";
+  options.out = folder.path() / "out";
+  options.quarantine = true;
+  LocalCommunicator comm;
+  pack(options, comm, Log());
+  const fs::path list = options.out / quarantine_name;
+  const auto original = fixtures::read_bytes(list);
+  for (size_t i = 0; i < original.size(); ++i) {
+    flip(list, i, original);
+    if (verify(options.out, 1, Log()).good()) FAIL("byte " << i << " changed unseen");
+    File(list, File::Mode::update).write_at(i, &original[i], 1);
+  }
+  CHECK(verify(options.out, 1, Log()).good());
+  fs::remove(list);
+  const VerifyReport report = verify(options.out, 1, Log());
+  REQUIRE(report.problems.size() == 1);
+  CHECK(report.problems[0].find(quarantine_name) != std::string::npos);
+  CHECK(report.bad == 0);
+  CHECK(Dataset::open(options.out, comm).samples() == 5);
+}
+
 TEST_CASE("dataset: every rank has the index, and pairs that do not fit are refused") {
   const Packed set(2);
   std::vector<std::string> seen(3);
