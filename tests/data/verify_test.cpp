@@ -114,6 +114,16 @@ TEST_CASE("verify: missing, truncated, lengthened, swapped and foreign shards ar
     both_say("is truncated");
   }
   fixtures::write_bytes(first, one);
+  const Shard index = read_shard(first);
+  const uint64_t middle = index.layout.images + index.rows[2].offset + 10;
+  fs::resize_file(first, middle);
+  const VerifyReport cut = set.check();
+  CHECK(cut.bad == 2);
+  REQUIRE(cut.problems.size() == 3);
+  CHECK(cut.problems[1].find("record 2 (" + index.rows[2].name) != std::string::npos);
+  CHECK(cut.problems[2].find("record 3 (" + index.rows[3].name) != std::string::npos);
+  CHECK(cut.problems[2].find("behind the end") != std::string::npos);
+  fixtures::write_bytes(first, one);
   fs::resize_file(first, one.size() + 1);
   CHECK(set.problem().find("is too long") != std::string::npos);
   fixtures::write_bytes(first, two);

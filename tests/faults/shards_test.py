@@ -50,7 +50,8 @@ class Shards(ConvoyTest):
         self.train_on(dataset, "run-short", 1, shard.name)
         code, out, _ = convoy("verify", dataset)
         self.assertEqual(code, 1)
-        self.assertIn(shard.name, out)
+        for piece in (shard.name, "is truncated", "record", ".JPEG"):
+            self.assertIn(piece, out)
 
     def test_a_shard_that_is_missing(self):
         dataset = self.copy("missing")
