@@ -8,6 +8,7 @@
 #include "data/manifest.h"
 #include "data/pack.h"
 #include "data/shard.h"
+#include "data/shard_hdf5.h"
 #include "pack_fixtures.h"
 
 namespace convoy {
@@ -133,6 +134,15 @@ TEST_CASE("verify: missing, truncated, lengthened, swapped and foreign shards ar
   fixtures::write_bytes(set.out / shard_name(7, 9), one);
   CHECK(set.problem().find("does not belong") != std::string::npos);
   CHECK_THROWS_WITH(verify(set.folder.path(), 1, Log()), Catch::Contains("no packed dataset"));
+}
+
+TEST_CASE("shard: an attribute that is missing is named") {
+  const fixtures::TemporaryFolder folder;
+  const fs::path path = folder.path() / shard_name(0, 1);
+  const std::map<std::string, uint64_t> numbers = {{"seed", 1}, {"shard", 0}, {"shards", 1}};
+  create_hdf5(path, {{"images", ColumnType::u8, 10}}, numbers, {{"schema", "convoy.shard/1"}});
+  CHECK_THROWS_WITH(read_shard(path),
+                    Catch::Contains("attribute plan is missing") && Catch::Contains(path.string()));
 }
 
 TEST_CASE("verify: the list of what was left out is covered") {
