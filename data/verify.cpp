@@ -1,11 +1,11 @@
 #include "data/verify.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <set>
 
 #include "base/digest.h"
@@ -49,21 +49,25 @@ ShardVerdict look(const fs::path& path, const ShardEntry& entry) {
 }
 
 // HDF5 opens no file that ends before its end. One of the right length with this one's beginning, and then a hole, it
-// does; and the index stands in the beginning, before the images. It lies in memory, and takes what is copied of it.
+// does; and the index stands in the beginning, before the images. It takes as much temporary space as is copied of it.
 Shard read_truncated(const fs::path& path, uint64_t whole) {
   constexpr uint64_t most = uint64_t{64} << 20;  // an index of some 500,000 records
-  struct Memory {
-    int descriptor = ::memfd_create("shard", MFD_CLOEXEC);
-    ~Memory() { ::close(descriptor); }
-  } memory;
-  if (memory.descriptor < 0 || ::ftruncate(memory.descriptor, static_cast<off_t>(whole)) != 0)
-    fail_errno(errno, "cannot make room in memory");
-  const fs::path stand_in = fmt::format("/proc/self/fd/{}", memory.descriptor);
+  struct Temporary {
+    std::string path = (fs::temp_directory_path() / "convoy-verify-XXXXXX").string();
+    int descriptor = ::mkstemp(path.data());
+    ~Temporary() {
+      if (descriptor < 0) return;
+      ::unlink(path.c_str());
+      ::close(descriptor);
+    }
+  } stand_in;
+  if (stand_in.descriptor < 0 || ::ftruncate(stand_in.descriptor, static_cast<off_t>(whole)) != 0)
+    fail_errno(errno, "cannot make a temporary file " + stand_in.path);
   const File file(path, File::Mode::read);
   std::vector<std::byte> beginning(std::min({file.size(), whole, most}));
   file.read_at(0, beginning.data(), beginning.size());
-  File(stand_in, File::Mode::update).write_at(0, beginning.data(), beginning.size());
-  Shard shard = read_shard(stand_in, Rows::tolerate);
+  File(stand_in.path, File::Mode::update).write_at(0, beginning.data(), beginning.size());
+  Shard shard = read_shard(stand_in.path, Rows::tolerate);
   shard.path = path;
   return shard;
 }
