@@ -49,7 +49,8 @@ ShardVerdict look(const fs::path& path, const ShardEntry& entry) {
 }
 
 // HDF5 opens no file that ends before its end. One of the right length with this one's beginning, and then a hole, it
-// does; and the index stands in the beginning, before the images. It takes as much temporary space as is copied of it.
+// does; and the index stands in the beginning, before the images (but where records are very few: HDF5 may then put a
+// piece of its own behind them). It takes as much temporary space as is copied of it.
 Shard read_truncated(const fs::path& path, uint64_t whole) {
   constexpr uint64_t most = uint64_t{64} << 20;  // an index of some 500,000 records
   struct Temporary {
@@ -93,7 +94,8 @@ void look_closer(const fs::path& path, const ShardEntry& entry, int threads, Sha
                       "table or padding); copy it again",
                       path.string()));
   } catch (const std::exception& error) {
-    verdict.problems.push_back(cut ? fmt::format("{}: its index is cut, too, so all {} records are lost",
+    verdict.problems.push_back(cut ? fmt::format("{}: its index is cut, too, or lies behind the cut: which "
+                                                 "of its {} records are lost cannot be said",
                                                  path.string(), entry.samples)
                                    : error.what());
     verdict.bad = entry.samples;
