@@ -26,9 +26,8 @@ class Dataset {
 
   int64_t samples() const { return static_cast<int64_t>(labels_.size()); }
   int classes() const { return manifest_.classes.size(); }
-  const std::string& fingerprint() const {
-    return manifest_.fingerprint;
-  }  // of classes, images and their order
+  // Of classes, images and their order.
+  const std::string& fingerprint() const { return manifest_.fingerprint; }
   const std::vector<std::string>& wnids() const { return manifest_.classes.wnids; }
   const std::vector<std::string>& class_names() const { return manifest_.classes.names; }
   const Manifest& manifest() const { return manifest_; }

@@ -1,7 +1,7 @@
 // Encoded bytes (JPEG of every kind that libjpeg-turbo reads at 8 bits, or PNG under any name) to 8-bit RGB, pixel for
 // pixel what Pillow's Image.open(..).convert("RGB") gives: slow-integer IDCT, fancy upsampling, grayscale replicated,
-// CMYK and YCCK by Adobe's inverted convention, alpha dropped, EXIF orientation and ICC profiles ignored (but for 16-bit
-// gray PNGs, which Pillow clips to white).
+// CMYK and YCCK by Adobe's inverted convention, alpha dropped, EXIF orientation and ICC profiles ignored. One
+// departure: 16-bit gray PNGs, which Pillow clips to white.
 // The caller owns every buffer; nothing is kept between calls, so any number of threads may decode at once.
 // Damage that libjpeg can live with (a truncated or rotten scan: the lost part is grey) is counted, never printed.
 #pragma once
@@ -28,7 +28,8 @@ struct DecodeReport {
 constexpr int64_t max_image_side = 65500;
 constexpr int64_t max_image_pixels = 178956970;
 
-// Throws Error with the reason alone; the caller adds the file's name. `report` is overwritten.
+// Throws Error with the reason alone, and the caller adds the file's name; std::bad_alloc where memory runs out, which
+// says nothing about the image. `report` is overwritten.
 Image decode(std::span<const std::byte> encoded, DecodeReport* report = nullptr);
 // The same into `dst`, whose buffer is reused: no allocation of ours once it has seen the largest image.
 void decode(std::span<const std::byte> encoded, Image& dst, DecodeReport* report = nullptr);

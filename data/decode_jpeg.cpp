@@ -1,8 +1,10 @@
 #include <cstdio>  // jpeglib.h needs it, and does not include it
 
+#include <jerror.h>
 #include <jpeglib.h>
 
 #include <csetjmp>
+#include <new>
 
 #include "base/error.h"
 #include "data/decode_formats.h"
@@ -18,6 +20,7 @@ struct Errors {
   jpeg_error_mgr base;
   std::jmp_buf escape;
   int64_t warnings;
+  bool out_of_memory;
   char reason[JMSG_LENGTH_MAX], first_warning[JMSG_LENGTH_MAX];
 };
 
@@ -25,6 +28,7 @@ Errors& errors_of(j_common_ptr info) { return *reinterpret_cast<Errors*>(info->e
 
 [[noreturn]] void on_error(j_common_ptr info) {
   info->err->format_message(info, errors_of(info).reason);
+  errors_of(info).out_of_memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
   std::longjmp(errors_of(info).escape, 1);
 }
 
@@ -95,7 +99,10 @@ void cmyk_to_rgb(const uint8_t* src, uint8_t* dst, int width) {
 
 void decode_jpeg(std::span<const std::byte> encoded, Image& dst, DecodeReport& report) {
   Decompressor d;
-  const auto must = [&d](bool fine) { require(fine, "JPEG: {}", d.errors.reason); };
+  const auto must = [&d](bool fine) {
+    if (!fine && d.errors.out_of_memory) throw std::bad_alloc();  // the machine's fault, not the image's
+    if (!fine) fail("JPEG: {}", d.errors.reason);
+  };
   must(read_header(d, encoded));
   const int components = d.info.num_components;
   require(d.info.data_precision == 8, "JPEG: {} bits a sample; only 8 are read", d.info.data_precision);

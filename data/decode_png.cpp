@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "base/error.h"
 #include "data/decode_formats.h"
@@ -18,6 +20,7 @@ struct Reader {
   size_t left = 0;
   std::jmp_buf escape{};
   int64_t warnings = 0;
+  bool out_of_memory = false;
   char reason[200] = "", first_warning[200] = "";
   Reader() = default;
   Reader(const Reader&) = delete;
@@ -35,6 +38,14 @@ void on_warning(png_structp png, png_const_charp text) {
   if (reader.warnings++ == 0) std::snprintf(reader.first_warning, sizeof reader.first_warning, "%s", text);
 }
 
+png_voidp on_malloc(png_structp png, png_alloc_size_t bytes) {
+  void* memory = std::malloc(bytes);
+  if (memory == nullptr) static_cast<Reader*>(png_get_mem_ptr(png))->out_of_memory = true;
+  return memory;
+}
+
+void on_free(png_structp, png_voidp memory) { std::free(memory); }
+
 void on_read(png_structp png, png_bytep into, size_t bytes) {
   auto& reader = *static_cast<Reader*>(png_get_io_ptr(png));
   if (bytes > reader.left) png_error(png, "the file ends too early");
@@ -46,7 +57,8 @@ void on_read(png_structp png, png_bytep into, size_t bytes) {
 // The functions that may be left by longjmp: no object with a destructor lives in them. False: reader.reason says why.
 bool read_header(Reader& reader) {
   if (setjmp(reader.escape)) return false;
-  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning);
+  reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning, &reader,
+                                        on_malloc, on_free);
   if (!reader.png) return false;
   reader.info = png_create_info_struct(reader.png);
   if (!reader.info) return false;
@@ -86,7 +98,10 @@ void decode_png(std::span<const std::byte> encoded, Image& dst, DecodeReport& re
   Reader reader;
   reader.at = encoded.data();
   reader.left = encoded.size();
-  const auto must = [&reader](bool fine) { require(fine, "PNG: {}", reader.reason); };
+  const auto must = [&reader](bool fine) {
+    if (!fine && reader.out_of_memory) throw std::bad_alloc();  // the machine's fault, not the image's
+    if (!fine) fail("PNG: {}", reader.reason);
+  };
   must(read_header(reader));
   const int64_t height = png_get_image_height(reader.png, reader.info);
   // Deflate cannot expand more than 1032 times: refuse a bomb's claim before making room for it.

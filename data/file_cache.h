@@ -1,6 +1,6 @@
-// A set of files read by many threads with pread, opened when first needed, at most `limit` open at a time: a dataset
-// may have more shards than a process may have descriptors. Handles are shared, so a file closed here lives on until its
-// last reader is done.
+// A set of files read by many threads with pread, opened when first needed, at most `limit` open at a time, of which
+// the one opened first goes first: a dataset may have more shards than a process may have descriptors. Handles are
+// shared, so a file closed here lives on until its last reader is done.
 #pragma once
 
 #include <deque>

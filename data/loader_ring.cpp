@@ -8,10 +8,17 @@ namespace convoy {
 
 LoaderRing::LoaderRing(int slots, int batch, int threads, Prepare prepare)
     : batch_(batch), prepare_(std::move(prepare)), slots_(static_cast<size_t>(slots)) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
+  try {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
+  } catch (...) {  // no more threads to be had: those that run wait for work and must be told to end
+    stop();
+    throw;
+  }
 }
 
-LoaderRing::~LoaderRing() {
+LoaderRing::~LoaderRing() { stop(); }
+
+void LoaderRing::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

@@ -42,6 +42,7 @@ class LoaderRing {
     int error_image = 0;
   };
   void run(int thread);
+  void stop();
   void give_up_all_but(const std::vector<Job>& wanted, std::unique_lock<std::mutex>& lock);
   Slot* find(const Job& job);
   bool start(const Job& job);

@@ -40,20 +40,21 @@ std::string manifest_text(const Manifest& m) {
   for (const auto& shard : m.shards)
     shards.push_back(
         {{"file", shard.file}, {"bytes", shard.bytes}, {"samples", shard.samples}, {"digest", shard.digest}});
-  const Json json = {{"schema", schema},
-                     {"samples", m.samples},
-                     {"image_bytes", m.image_bytes},
-                     {"warnings", m.warnings},
-                     {"quarantined", m.quarantined},
-                     {"skipped", m.skipped},
-                     {"duplicates", m.duplicates},
-                     {"seed", m.seed},
-                     {"source", m.source},
-                     {"plan", m.plan},
-                     {"fingerprint", m.fingerprint},
-                     {"classes", classes},
-                     {"shards", shards},
-                     {"digest_of_this_file", std::string(32, '0')}};
+  Json json = {{"schema", schema},
+               {"samples", m.samples},
+               {"image_bytes", m.image_bytes},
+               {"warnings", m.warnings},
+               {"quarantined", m.quarantined},
+               {"skipped", m.skipped},
+               {"duplicates", m.duplicates},
+               {"seed", m.seed},
+               {"source", m.source},
+               {"plan", m.plan},
+               {"fingerprint", m.fingerprint}};
+  if (!m.quarantine_digest.empty()) json["quarantine_digest"] = m.quarantine_digest;
+  json["classes"] = classes;
+  json["shards"] = shards;
+  json["digest_of_this_file"] = std::string(32, '0');
   const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
   const size_t at = digits_at(text);
   return with_digits(text, at, digest_of(text, at));
@@ -81,6 +82,7 @@ Manifest parse_manifest(const std::string& text, const fs::path& path) {
     m.source = json.at("source");
     m.plan = json.at("plan");
     m.fingerprint = json.at("fingerprint");
+    m.quarantine_digest = json.value("quarantine_digest", "");
     for (const auto& entry : json.at("classes")) {
       m.classes.wnids.push_back(entry.at("wnid"));
       m.classes.names.push_back(entry.at("name"));

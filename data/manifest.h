@@ -25,9 +25,10 @@ struct Manifest {
   int64_t samples = 0;
   uint64_t image_bytes = 0, seed = 0;
   int64_t warnings = 0, quarantined = 0, skipped = 0, duplicates = 0;
-  std::string source,
-      plan;  // what was packed, and the digest of all that decides the shards' bytes but the pixels
+  std::string source;       // what was packed
+  std::string plan;         // digest of all that decides the shards' bytes but the images' own
   std::string fingerprint;  // XXH3-128 over the classes and every record in order: the dataset's identity
+  std::string quarantine_digest;  // XXH3-128 of quarantine.tsv; empty if there is none
   ClassTable classes;
   std::vector<int64_t> histogram;  // samples of each class
   std::vector<ShardEntry> shards;

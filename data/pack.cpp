@@ -2,85 +2,28 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "data/broadcast.h"
-#include "data/manifest.h"
 #include "data/pack_finish.h"
+#include "data/pack_folder.h"
 #include "data/pack_plan.h"
 #include "data/pack_shard.h"
-#include "data/shard.h"
 #include "data/source.h"
 
 namespace convoy {
-namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-bool is_ours(const std::string& name) {
-  return name == manifest_name || name == quarantine_name || name.starts_with("shard-") ||
-         name.starts_with(std::string(manifest_name) + ".tmp") ||
-         name.starts_with(std::string(quarantine_name) + ".tmp");
-}
-
-// Makes the folder, or checks that what is in it is an earlier run of this very pack; stale pieces are removed.
-// True if the folder holds a whole dataset already.
-bool prepare_folder(const PackOptions& options, const PackPlan& plan, const Log& log) {
-  const fs::path& out = options.out;
-  require(!out.empty(), Exit::usage, "--out is missing: say where the dataset shall go");
-  std::error_code error;
-  fs::create_directories(out, error);
-  if (error) fail_errno(error.value(), "cannot create the folder " + out.string());
-  const bool whole = fs::exists(out / manifest_name);
-  if (whole) {
-    std::string found;
-    try {
-      found = read_manifest(out).plan;
-    } catch (const Error& damage) {
-      log.warn("{}: it is made again", damage.what());
-      found = plan.digest;
-    }
-    require(found == plan.digest,
-            "{} holds another dataset (other images, classes, seed or shard count): choose another --out "
-            "or remove that folder",
-            out.string());
-  }
-  for (const auto& entry : fs::directory_iterator(out))
-    require(is_ours(entry.path().filename().string()),
-            "{} holds {}, which is no part of a dataset: choose an empty folder for "
-            "--out",
-            out.string(), entry.path().filename().string());
-  std::vector<std::string> wanted;
-  for (int shard = 0; shard < plan.shards; ++shard) wanted.push_back(shard_name(shard, plan.shards));
-  for (const auto& entry : fs::directory_iterator(out)) {
-    const std::string name = entry.path().filename().string();
-    if (name == manifest_name || name == quarantine_name ||
-        std::binary_search(wanted.begin(), wanted.end(), name))
-      continue;
-    log.info("{} is left from an interrupted pack and removed", entry.path().string());
-    fs::remove(entry.path());
-  }
-  return whole;
-}
-
-// Bad images, and they are not to be quarantined: nothing remains, and the message says which.
+// Bad images, and they are not to be quarantined: no dataset.json. The shards that have none stay: a pack that
+// quarantines takes them over.
 [[noreturn]] void refuse(const PackOptions& options, const PackPlan& plan,
-                         const std::vector<ShardOutcome>& outcomes, bool keep_folder, Communicator& comm) {
-  comm.barrier();
-  if (comm.rank() == 0 && !keep_folder) {
-    for (int shard = 0; shard < plan.shards; ++shard)
-      fs::remove(options.out / shard_name(shard, plan.shards));
-    fs::remove(options.out / manifest_name);
-    fs::remove(options.out / quarantine_name);
-    std::error_code not_empty;
-    fs::remove(options.out, not_empty);
-  }
-  comm.barrier();
+                         const std::vector<ShardOutcome>& outcomes) {
   std::string list;
   size_t count = 0;
   for (const auto& outcome : outcomes)
@@ -88,10 +31,12 @@ bool prepare_folder(const PackOptions& options, const PackPlan& plan, const Log&
       if (++count <= 10) list += fmt::format("\n  {} ({}): {}", bad.name, bad.where, bad.reason);
   if (count > 10) list += fmt::format("\n  and {} more", count - 10);
   fail(
-      "{}: {} of {} images cannot be decoded, so nothing was packed: repair or remove them, or leave them "
-      "out with --on-bad "
-      "quarantine:{}",
-      options.source.string(), count, plan.order.size(), list);
+      "{}: {} of {} images cannot be decoded: leave them out with --on-bad quarantine ({} of {} shards are "
+      "finished in "
+      "{} and need not be made again), or repair or remove them and pack into an empty folder:{}",
+      options.source.string(), count, plan.order.size(),
+      std::count_if(outcomes.begin(), outcomes.end(), [](const auto& o) { return o.written; }), plan.shards,
+      options.out.string(), list);
 }
 
 }  // namespace
@@ -104,7 +49,8 @@ PackReport pack(const PackOptions& options, Communicator& comm, const Log& log) 
   const Source source = source_from_bytes(listed);
   listed = {};
   const PackPlan plan = plan_pack(source, options.shards, options.seed);
-  const bool was_whole = comm.rank() == 0 && prepare_folder(options, plan, log);
+  std::optional<FolderLock> lock;
+  if (comm.rank() == 0) lock.emplace(prepare_folder(options.out, plan, log));
   comm.barrier();
 
   SourceReader reader(source);
@@ -126,7 +72,7 @@ PackReport pack(const PackOptions& options, Communicator& comm, const Log& log) 
   std::vector<ShardOutcome> outcomes = gather_outcomes(mine, plan.shards, comm);
   const bool any_bad =
       std::any_of(outcomes.begin(), outcomes.end(), [](const auto& o) { return !o.bad.empty(); });
-  if (any_bad && !options.quarantine) refuse(options, plan, outcomes, was_whole, comm);
+  if (any_bad && !options.quarantine) refuse(options, plan, outcomes);
   PackReport report = finish_pack(options, plan, source, outcomes, comm, log);
   report.seconds = since(start);
   return report;

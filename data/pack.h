@@ -1,8 +1,10 @@
 // `convoy pack`: images as people have them become a packed dataset, a folder of HDF5 shards and dataset.json
 // (FORMAT.md). Every image is decoded once, so that training never meets a bad one; images are shuffled over all shards
 // by the seed; ranks and threads share the work and never change a byte of the result. Shards appear under their names
-// only when whole; run again after a kill, finished shards are kept (their digests checked), the rest is made.
-// Collective over `comm`: every rank throws or returns the same report.
+// only when whole. Run again after a kill or after bad images, it keeps the shards that are byte for byte what the source
+// gives now, for which it reads all of the source, and makes the rest. One pack at a time has the folder.
+// Collective over `comm`: every rank returns the same report. What fails on one rank throws there alone, and the caller
+// ends the job for the others; bad images are the exception, for which every rank throws.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +18,7 @@
 namespace convoy {
 
 struct PackOptions {
-  std::filesystem::path
-      source;  // folder of class folders or class tars, tar of tars, or a flat tar or folder
+  std::filesystem::path source;       // folder of class folders or tars, tar of tars, or a flat tar or folder
   std::filesystem::path labels;       // flat sets: "name wnid-or-index" lines, or the devkit's ground truth
   std::filesystem::path devkit_meta;  // meta.mat, the devkit's folder, or its tar.gz
   std::filesystem::path classes;      // class table: a list of wnids, or the folder of a packed dataset

@@ -78,15 +78,19 @@ class Census {
   std::unordered_map<uint64_t, uint32_t> seen_;
 };
 
-void write_quarantine(const PackOptions& options, const std::vector<BadImage>& bad) {
+// Its digest; "" where nothing is to be written.
+std::string write_quarantine(const PackOptions& options, const std::vector<BadImage>& bad) {
   const auto path = options.out / quarantine_name;
   if (bad.empty()) {
     std::filesystem::remove(path);
-    return;
+    return "";
   }
   std::string text = "name\twhere\treason\n";
   for (const auto& image : bad) text += image.name + "\t" + image.where + "\t" + image.reason + "\n";
   replace_file(path, text);
+  Digest digest;
+  digest.add(text);
+  return digest.hex();
 }
 
 void complain(const PackReport& report, const Source& source, const Log& log) {
@@ -142,7 +146,7 @@ PackReport finish_pack(const PackOptions& options, const PackPlan& plan, const S
               [](const auto& a, const auto& b) { return a.name < b.name; });
     report.shards = plan.shards;
     report.skipped = source.skipped;
-    write_quarantine(options, report.quarantined);
+    manifest.quarantine_digest = write_quarantine(options, report.quarantined);
     require(report.images > 0, "{}: not one image can be decoded: see {}", options.source.string(),
             quarantine_name);
     complain(report, source, log);

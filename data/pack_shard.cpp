@@ -1,13 +1,17 @@
 #include "data/pack_shard.h"
 
 #include <algorithm>
-#include <mutex>
+#include <atomic>
+#include <new>
 #include <numeric>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "data/decode.h"
+#include "data/manifest.h"
 #include "data/parallel.h"
 #include "data/shard.h"
 #include "data/verify.h"
@@ -36,7 +40,7 @@ class Temporary {
 };
 
 struct ThreadState {
-  std::vector<std::byte> encoded;
+  std::vector<std::byte> encoded, kept;
   Image image;
 };
 
@@ -54,9 +58,17 @@ BadImage bad_image(const Source& source, const SourceImage& image, const std::st
 
 std::string line_of(const BadImage& bad) { return bad.name + "\t" + bad.where + "\t" + bad.reason; }
 
-BadImage bad_from_line(const std::string& line) {
-  const size_t first = line.find('\t'), second = line.find('\t', first + 1);
-  return {line.substr(0, first), line.substr(first + 1, second - first - 1), line.substr(second + 1)};
+bool same_bytes(const File& a, const File& b, uint64_t begin, uint64_t end) {
+  constexpr uint64_t most = uint64_t{1} << 20;
+  std::vector<std::byte> one, other;
+  for (uint64_t at = begin; at < end; at += one.size()) {
+    one.resize(std::min(most, end - at));
+    other.resize(one.size());
+    a.read_at(at, one.data(), one.size());
+    b.read_at(at, other.data(), other.size());
+    if (one != other) return false;
+  }
+  return true;
 }
 
 class Maker {
@@ -74,21 +86,30 @@ class Maker {
     outcome_.shard = shard;
   }
 
-  // A shard of the same plan whose every digest is right.
+  // A shard of an earlier run that is, byte for byte, what would be made now: everything around the images as it is
+  // written anew, the images as they stand in the source, and those that were left out still bad. Only the decoded sizes
+  // and warnings are believed, under the rows' own hashes.
   bool keep(const Log& log) {
     if (!fs::exists(target_)) return false;
     try {
       const Shard shard = read_shard(target_);
-      const RecordCheck check = check_records(shard, threads_);
-      if (shard.header.plan != header_.plan || shard.header.shard != header_.shard ||
-          !check.problems.empty() || shard.rows.size() + shard.header.quarantine.size() != images_.size())
-        return false;
-      for (const auto& line : shard.header.quarantine) outcome_.bad.push_back(bad_from_line(line));
-      outcome_.samples = static_cast<int64_t>(shard.rows.size());
+      lay_out();
+      if (!shard.header.quarantine.empty()) retry(shard.header.quarantine);
+      lay_out();
+      if (header_.quarantine != shard.header.quarantine || shard.rows.size() != rows_.size())
+        return differs(log);
+      for (size_t i = 0; i < rows_.size(); ++i) {
+        rows_[i].height = shard.rows[i].height;
+        rows_[i].width = shard.rows[i].width;
+        rows_[i].warnings = shard.rows[i].warnings;
+        rows_[i].xxh3 = shard.rows[i].xxh3;
+      }
+      if (!same_frame() || !same_images(shard)) return differs(log);
     } catch (const Error& error) {
       log.info("{} is made again: {}", target_.string(), error.what());
       return false;
     }
+    outcome_.samples = static_cast<int64_t>(rows_.size());
     outcome_.kept = outcome_.written = true;
     return true;
   }
@@ -112,6 +133,8 @@ class Maker {
     require(check.problems.empty(), Exit::temporary,
             "{}: what was written does not read back: {}; check the storage, then run it again",
             temporary.path().string(), check.problems.empty() ? "" : check.problems[0]);
+    std::error_code ignored;  // a dataset.json that is there speaks of the shard that goes
+    fs::remove(target_.parent_path() / manifest_name, ignored);
     temporary.become(target_);
     outcome_.written = true;
     outcome_.samples = static_cast<int64_t>(rows_.size());
@@ -128,7 +151,53 @@ class Maker {
  private:
   const SourceImage& image(size_t row) const { return source_.images[images_[row]]; }
 
-  ShardWriter start(const fs::path& path) {
+  bool differs(const Log& log) const {
+    log.info("{} is made again: it is not what the source gives now", target_.string());
+    return false;
+  }
+
+  // Images that were left out earlier: are they as bad as they were?
+  void retry(const std::vector<std::string>& lines) {
+    std::set<std::string> names;
+    for (const auto& line : lines) names.insert(line.substr(0, line.find('\t')));
+    ThreadState state;
+    for (size_t i = 0; i < images_.size(); ++i) {
+      if (!names.count(image(i).name)) continue;
+      if (auto bad = try_image(i, state, nullptr)) outcome_.bad.push_back(std::move(*bad));
+    }
+    sort_bad();
+    leave_out_bad();
+  }
+
+  // Everything but the images' bytes: is it what would be written now? A shard without images is written and compared.
+  bool same_frame() {
+    const Temporary temporary(target_.string() + temporary_suffix);
+    start(temporary.path()).finish(rows_);
+    const Shard frame = read_shard(temporary.path());
+    const File now(temporary.path(), File::Mode::read), earlier(target_, File::Mode::read);
+    const uint64_t size = now.size(), images = frame.layout.images, end = images + frame.image_bytes;
+    return earlier.size() == size && same_bytes(now, earlier, 0, images) &&
+           same_bytes(now, earlier, end, size);
+  }
+
+  bool same_images(const Shard& shard) {
+    const File earlier(target_, File::Mode::read);
+    const auto order = reading_order();
+    std::vector<ThreadState> states(static_cast<size_t>(threads_));
+    std::atomic<bool> same{true};
+    parallel_for(static_cast<int64_t>(order.size()), threads_, [&](int64_t piece, int thread) {
+      auto& [encoded, kept, unused] = states[static_cast<size_t>(thread)];
+      const size_t i = order[static_cast<size_t>(piece)];
+      if (!same) return;
+      reader_.read(image(i), encoded);
+      kept.resize(encoded.size());
+      earlier.read_at(shard.layout.images + rows_[i].offset, kept.data(), kept.size());
+      if (kept != encoded || digest64(kept.data(), kept.size()) != rows_[i].xxh3) same = false;
+    });
+    return same;
+  }
+
+  void lay_out() {
     uint64_t bytes = 0;
     rows_.resize(images_.size());
     for (size_t i = 0; i < images_.size(); ++i) {
@@ -138,14 +207,22 @@ class Maker {
       rows_[i].name = image(i).name;
       bytes += rows_[i].length;
     }
+  }
+
+  ShardWriter start(const fs::path& path) {
+    lay_out();
+    const uint64_t bytes = rows_.empty() ? 0 : rows_.back().offset + rows_.back().length;
     return {path, header_, rows_.size(), bytes};
   }
 
-  // Rows in the order in which they lie in the source: its storage is read forwards.
+  // Rows in the order in which they lie in the source: its storage is read forwards. Files of their own go by name.
   std::vector<size_t> reading_order() const {
     std::vector<size_t> order(images_.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return images_[a] < images_[b]; });
+    const auto place = [&](size_t row) {
+      return std::tuple(image(row).archive, image(row).offset, images_[row]);
+    };
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return place(a) < place(b); });
     return order;
   }
 
@@ -154,24 +231,37 @@ class Maker {
     std::vector<ThreadState> states(static_cast<size_t>(threads_));
     std::vector<std::optional<BadImage>> bad(images_.size());
     parallel_for(static_cast<int64_t>(order.size()), threads_, [&](int64_t piece, int thread) {
-      auto& state = states[static_cast<size_t>(thread)];
       const size_t i = order[static_cast<size_t>(piece)];
-      reader_.read(image(i), state.encoded);
-      DecodeReport report;
-      try {
-        decode(state.encoded, state.image, &report);
-      } catch (const Error& error) {
-        bad[i] = bad_image(source_, image(i), error.what());
-        return;
-      }
-      rows_[i].width = static_cast<uint16_t>(state.image.width);
-      rows_[i].height = static_cast<uint16_t>(state.image.height);
-      rows_[i].warnings = static_cast<uint32_t>(std::min<int64_t>(report.warnings, UINT32_MAX));
-      rows_[i].xxh3 = digest64(state.encoded.data(), state.encoded.size());
-      writer.write_image(rows_[i].offset, state.encoded);
+      bad[i] = try_image(i, states[static_cast<size_t>(thread)], &writer);
     });
     for (auto& entry : bad)
       if (entry) outcome_.bad.push_back(std::move(*entry));
+    sort_bad();
+  }
+
+  // Reads and decodes one image and gives it to the writer, if there is one; or says what is wrong with it.
+  std::optional<BadImage> try_image(size_t i, ThreadState& state, ShardWriter* writer) {
+    reader_.read(image(i), state.encoded);
+    DecodeReport report;
+    try {
+      decode(state.encoded, state.image, &report);
+    } catch (const Error& error) {
+      return bad_image(source_, image(i), error.what());
+    } catch (const std::bad_alloc&) {
+      fail(Exit::temporary,
+           "{}: no memory to decode it: give fewer --threads or ranks a node, and run it again",
+           source_.where(image(i)));
+    }
+    if (writer == nullptr) return {};
+    rows_[i].width = static_cast<uint16_t>(state.image.width);
+    rows_[i].height = static_cast<uint16_t>(state.image.height);
+    rows_[i].warnings = static_cast<uint32_t>(std::min<int64_t>(report.warnings, UINT32_MAX));
+    rows_[i].xxh3 = digest64(state.encoded.data(), state.encoded.size());
+    writer->write_image(rows_[i].offset, state.encoded);
+    return {};
+  }
+
+  void sort_bad() {
     std::sort(outcome_.bad.begin(), outcome_.bad.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
   }
@@ -223,8 +313,9 @@ class Maker {
 
 ShardOutcome make_shard(int shard, const PackPlan& plan, const Source& source, SourceReader& reader,
                         const PackOptions& options, const Log& log) {
+  if (Maker earlier(shard, plan, source, reader, options); earlier.keep(log)) return earlier.take();
   Maker maker(shard, plan, source, reader, options);
-  if (!maker.keep(log)) maker.make();
+  maker.make();
   return maker.take();
 }
 

@@ -1,5 +1,6 @@
 // Makes one shard of a plan, or recognizes it as made already. The file is written under a temporary name (removed
-// again on any failure) and takes its own name when it is whole and its digests have been read back.
+// again on any failure) and takes its own name when it is whole, its digests have been read back (which may come from
+// memory: it finds slips of ours, not of the disk) and it has been synchronized.
 #pragma once
 
 #include <cstdint>

@@ -88,6 +88,11 @@ class Columns {
     require(found != layout_.numbers.end(), "{}: attribute {} is missing; pack again", path_.string(), name);
     return found->second;
   }
+  const std::string& text(const char* name) const {
+    const auto found = layout_.texts.find(name);
+    require(found != layout_.texts.end(), "{}: attribute {} is missing; pack again", path_.string(), name);
+    return found->second;
+  }
 
  private:
   void check_inside(const Extent1D& at, const char* name) const {
@@ -179,7 +184,7 @@ Shard read_shard(const fs::path& path, Rows mode) {
   shard.header.seed = in.number("seed");
   shard.header.shard = static_cast<int>(in.number("shard"));
   shard.header.shards = static_cast<int>(in.number("shards"));
-  shard.header.plan = in.layout().texts.at("plan");
+  shard.header.plan = in.text("plan");
   shard.header.classes = {in.texts("wnid"), in.texts("class_name")};
   if (in.layout().columns.count("quarantine")) shard.header.quarantine = in.texts("quarantine");
   const auto& images = in.extent("images", ColumnType::u8);
@@ -207,10 +212,11 @@ Shard read_shard(const fs::path& path, Rows mode) {
     const bool good = row.digest() == row_xxh3[i] && row.offset <= shard.image_bytes &&
                       row.length <= shard.image_bytes - row.offset && row.label >= 0 &&
                       row.label < shard.header.classes.size();
-    require(good || mode == Rows::tolerate,
-            "{}: the index of record {} ({}) is damaged; run `convoy verify {}`, then copy the shard again "
-            "or pack again",
-            path.string(), i, row.name, path.parent_path().string());
+    if (!good && mode == Rows::check)
+      fail(
+          "{}: the index of record {} ({}) is damaged; run `convoy verify {}`, then copy the shard again or "
+          "pack again",
+          path.string(), i, row.name, path.parent_path().string());
     if (!good) shard.bad_rows.push_back(i);
     shard.rows.push_back(std::move(row));
   }

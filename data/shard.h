@@ -65,8 +65,7 @@ struct Shard {
   ShardLayout layout;
   uint64_t image_bytes = 0;
   std::vector<ShardRow> rows;
-  std::vector<size_t>
-      bad_rows;  // rows that do not match their hash or point outside; only with Rows::tolerate
+  std::vector<size_t> bad_rows;  // do not match their hash or point outside; only with Rows::tolerate
 };
 
 enum class Rows { check, tolerate };

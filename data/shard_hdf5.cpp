@@ -170,13 +170,9 @@ Extent1D extent_of(hid_t file, const fs::path& path, const std::string& name) {
   return extent;
 }
 
-void read_attribute(hid_t file, const fs::path& path, unsigned index, Hdf5File& into) {
-  const Handle attribute(
-      H5Aopen_by_idx(file, ".", H5_INDEX_NAME, H5_ITER_INC, index, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  check(static_cast<hid_t>(attribute), path, "open an attribute");
-  std::string name(static_cast<size_t>(check(H5Aget_name(attribute, 0, nullptr), path, "name an attribute")),
-                   '\0');
-  H5Aget_name(attribute, name.size() + 1, name.data());
+void read_attribute(hid_t file, const fs::path& path, const std::string& name, Hdf5File& into) {
+  const Handle attribute(H5Aopen(file, name.c_str(), H5P_DEFAULT), H5Aclose);
+  check(static_cast<hid_t>(attribute), path, "open attribute " + name);
   const Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
   if (H5Sget_simple_extent_npoints(space) != 1) return;
   if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0) {
@@ -189,6 +185,11 @@ void read_attribute(hid_t file, const fs::path& path, unsigned index, Hdf5File& 
 }
 
 herr_t collect_name(hid_t, const char* name, const H5L_info_t*, void* names) {
+  static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+  return 0;
+}
+
+herr_t collect_attribute(hid_t, const char* name, const H5A_info_t*, void* names) {
   static_cast<std::vector<std::string>*>(names)->emplace_back(name);
   return 0;
 }
@@ -224,9 +225,10 @@ Hdf5File open_hdf5(const fs::path& path) {
   check(H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_name, &names), path,
         "list its datasets");
   for (const auto& name : names) result.columns[name] = extent_of(file, path, name);
-  H5O_info_t info;
-  check(H5Oget_info2(file, &info, H5O_INFO_NUM_ATTRS), path, "count its attributes");
-  for (unsigned i = 0; i < info.num_attrs; ++i) read_attribute(file, path, i, result);
+  std::vector<std::string> attributes;
+  check(H5Aiterate2(file, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_attribute, &attributes), path,
+        "list its attributes");
+  for (const auto& name : attributes) read_attribute(file, path, name, result);
   return result;
 }
 

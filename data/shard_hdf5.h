@@ -1,7 +1,7 @@
 // The little of HDF5 that shards need. HDF5 lays the file out (every dataset contiguous, allocated at once, without fill
 // values or times, so that equal content gives equal files) and later says where each dataset lies; all data is then
-// written and read with pwrite and pread there. Calls take turns: most builds of HDF5 have one
-// global lock or none (h5py#591, hdf5#6167).
+// written and read with pwrite and pread there. Calls take turns: most builds of HDF5 have one global lock or none
+// (h5py#591, hdf5#6167).
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,8 @@
 
 namespace convoy {
 
-enum class ColumnType {
-  u8,
-  u16,
-  u32,
-  u64,
-  i32,
-  text
-};  // little endian; text: fixed length, UTF-8, padded with zeros
+// Little endian; text: fixed length, UTF-8, padded with zeros.
+enum class ColumnType { u8, u16, u32, u64, i32, text };
 
 struct Column {
   std::string name;

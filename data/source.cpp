@@ -28,8 +28,9 @@ void label_by_folder(Source& source, const fs::path& table_path) {
   for (auto& image : source.images) {
     const std::string wnid = image.name.substr(0, image.name.find('/'));
     const auto found = index.find(wnid);
-    require(found != index.end(), "{}: class {} is not among the {} classes of {}", source.root.string(),
-            wnid, index.size(), table_path.string());
+    if (found == index.end())
+      fail("{}: class {} is not among the {} classes of {}", source.root.string(), wnid, index.size(),
+           table_path.string());
     image.label = found->second;
   }
 }
@@ -38,8 +39,7 @@ void label_by_file(Source& source, const LabelFile& labels, const Devkit& devkit
   if (source.classes.wnids.empty()) source.classes = classes_named_by(labels);
   require(!source.classes.wnids.empty(),
           "{} holds class numbers but no wnids: give the class table with --classes (a list of wnids, or the "
-          "packed "
-          "training set)",
+          "packed training set)",
           labels.path.string());
   std::vector<std::string> names;
   for (const auto& image : source.images) names.push_back(image.name);
@@ -92,10 +92,9 @@ void sort_and_check(Source& source, const Log& log) {
           source.root.string(), seen.empty() ? "" : ", only others" + seen + ")");
   std::sort(images.begin(), images.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (size_t i = 1; i < images.size(); ++i)
-    require(images[i].name != images[i - 1].name,
-            "{}: {} is there twice, at {} and at {}; was the set packed twice into one "
-            "archive?",
-            source.root.string(), images[i].name, source.where(images[i - 1]), source.where(images[i]));
+    if (images[i].name == images[i - 1].name)
+      fail("{}: {} is there twice, at {} and at {}; was the set packed twice into one archive?",
+           source.root.string(), images[i].name, source.where(images[i - 1]), source.where(images[i]));
   require(images.size() <= std::numeric_limits<uint32_t>::max(),
           "{}: {} images are more than a dataset can number", source.root.string(), images.size());
   if (source.skipped > 0)
@@ -151,10 +150,10 @@ void SourceReader::read(const SourceImage& image, std::vector<std::byte>& into) 
     return;
   }
   const File file(source_.root / image.name, File::Mode::read);
-  require(file.size() == image.length,
-          "{} has {} bytes now and had {} when it was listed: the source changes while it is "
-          "packed",
-          file.path().string(), file.size(), image.length);
+  const uint64_t bytes = file.size();
+  if (bytes != image.length)
+    fail("{} has {} bytes now and had {} when it was listed: the source changes while it is packed",
+         file.path().string(), bytes, image.length);
   file.read_at(0, into.data(), into.size());
 }
 

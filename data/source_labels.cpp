@@ -71,12 +71,14 @@ int32_t class_of(const std::string& label, const std::unordered_map<std::string,
                  const LabelFile& file, const std::string& image) {
   if (const auto found = index.find(label); found != index.end()) return found->second;
   int64_t value = -1;
-  require(number(label, value), "{}: {} is labelled {}, which is none of the {} classes; check --classes",
-          file.path.string(), image, label, classes);
-  require(value >= 0 && value < classes,
-          "{}: {} has class index {}, but the classes are 0 to {}: indices must count from 0 in the order of "
-          "--classes",
-          file.path.string(), image, value, classes - 1);
+  if (!number(label, value))
+    fail("{}: {} is labelled {}, which is none of the {} classes; check --classes", file.path.string(), image,
+         label, classes);
+  if (value < 0 || value >= classes)
+    fail(
+        "{}: {} has class index {}, but the classes are 0 to {}: indices must count from 0 in the order of "
+        "--classes",
+        file.path.string(), image, value, classes - 1);
   return static_cast<int32_t>(value);
 }
 
@@ -136,9 +138,9 @@ std::vector<int32_t> label_images(const std::vector<std::string>& images, const 
             labels.ground_truth.size(), images.size());
     for (size_t i = 0; i < images.size(); ++i) {
       const auto wnid = wnid_of_id.find(labels.ground_truth[i]);
-      require(wnid != wnid_of_id.end(),
-              "{}: line {} has id {}, which is no leaf synset of the devkit's meta.mat", labels.path.string(),
-              i + 1, labels.ground_truth[i]);
+      if (wnid == wnid_of_id.end())
+        fail("{}: line {} has id {}, which is no leaf synset of the devkit's meta.mat", labels.path.string(),
+             i + 1, labels.ground_truth[i]);
       result.push_back(class_of(wnid->second, index, classes.size(), labels, images[i]));
     }
     return result;
@@ -146,13 +148,14 @@ std::vector<int32_t> label_images(const std::vector<std::string>& images, const 
   std::unordered_map<std::string, std::string> by_name;
   for (const auto& [name, label] : labels.named) {
     const auto [known, added] = by_name.emplace(stem(name), label);
-    require(added || known->second == label, "{} labels {} twice, as {} and as {}", labels.path.string(),
-            name, known->second, label);
+    if (!added && known->second != label)
+      fail("{} labels {} twice, as {} and as {}", labels.path.string(), name, known->second, label);
   }
   for (const auto& image : images) {
     const auto label = by_name.find(stem(image));
-    require(label != by_name.end(), "{} has no label for {} ({} labels, {} images)", labels.path.string(),
-            image, labels.named.size(), images.size());
+    if (label == by_name.end())
+      fail("{} has no label for {} ({} labels, {} images)", labels.path.string(), image, labels.named.size(),
+           images.size());
     result.push_back(class_of(label->second, index, classes.size(), labels, image));
   }
   return result;

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "data/parallel.h"
@@ -38,11 +40,11 @@ void skip(Source& source, const std::string& name) {
 }
 
 void add(Source& source, std::string name, int32_t archive, uint64_t offset, uint64_t length) {
-  require(name.size() <= longest_name && name.find_first_of("\n\t\r") == std::string::npos,
-          "{}: an image's name is longer than {} bytes or holds line breaks: rename it ({})",
-          source.root.string(), longest_name, name.substr(0, 60));
-  require(length <= std::numeric_limits<uint32_t>::max(), "{}: {} has {} bytes: that is no image",
-          source.root.string(), name, length);
+  if (name.size() > longest_name || name.find_first_of("\n\t\r") != std::string::npos)
+    fail("{}: an image's name is longer than {} bytes or holds line breaks: rename it ({})",
+         source.root.string(), longest_name, name.substr(0, 60));
+  if (length > std::numeric_limits<uint32_t>::max())
+    fail("{}: {} has {} bytes: that is no image", source.root.string(), name, length);
   source.images.push_back({std::move(name), -1, archive, offset, static_cast<uint32_t>(length)});
 }
 
@@ -50,25 +52,26 @@ void add(Source& source, std::string name, int32_t archive, uint64_t offset, uin
 void add_tar(Source& source, const File& file, int32_t archive, uint64_t begin, uint64_t end,
              const std::string& what, const std::string& wnid, bool flat) {
   const auto members = list_tar(file, begin, end, what);
+  std::unordered_map<std::string_view, const TarMember*> files;  // by name, the first of it
+  for (const auto& member : members)
+    if (member.is_file()) files.emplace(member.name, &member);
   for (const auto& member : members) {
     const fs::path path(member.name);
     const std::string base = path.filename().string();
     const TarMember* content = &member;
     if (member.type == '1') {  // a hard link: the bytes of an earlier member
-      const auto target = std::find_if(members.begin(), members.end(),
-                                       [&](const auto& m) { return m.is_file() && m.name == member.link; });
-      require(target != members.end(), "{}: {} is a link to {}, which is not in the archive", what,
-              member.name, member.link);
-      content = &*target;
+      const auto target = files.find(member.link);
+      if (target == files.end())
+        fail("{}: {} is a link to {}, which is not in the archive", what, member.name, member.link);
+      content = target->second;
     }
     if (!content->is_file() || !is_image_name(base)) {
       skip(source, member.name);
       continue;
     }
     const std::string folder = wnid.empty() ? path.parent_path().filename().string() : wnid;
-    require(flat || (folder != "" && folder != "." && folder != ".."),
-            "{}: {} lies in no class folder; for a flat set give --labels (and --classes)", what,
-            member.name);
+    if (!flat && (folder == "" || folder == "." || folder == ".."))
+      fail("{}: {} lies in no class folder; for a flat set give --labels (and --classes)", what, member.name);
     add(source, flat ? base : folder + "/" + base, archive, content->offset, content->size);
   }
 }
@@ -86,14 +89,24 @@ void append(Source& source, std::vector<Source>& parts) {
 void walk_tar(Source& source, bool flat, int threads) {
   const File file(source.root, File::Mode::read);
   source.archives = {source.root};
-  std::vector<TarMember> inner;
-  for (const auto& member : list_tar(file))
-    if (member.is_file() && is_tar_name(fs::path(member.name).filename().string())) inner.push_back(member);
+  std::vector<TarMember> inner, others;
+  for (auto& member : list_tar(file)) {
+    const bool tar = member.is_file() && is_tar_name(fs::path(member.name).filename().string());
+    (tar ? inner : others).push_back(std::move(member));
+  }
   const std::string name = source.root.filename().string();
   if (inner.empty()) {
     source.description = (flat ? "a flat tar, " : "a tar of class folders, ") + name;
     add_tar(source, file, 0, 0, file.size(), source.root.string(), "", flat);
     return;
+  }
+  for (const auto& member : others) {
+    if (member.type != '5' && is_image_name(fs::path(member.name).filename().string()))
+      fail(
+          "{}: the image {} stands beside inner tars such as {}: make a tar of class folders or of class "
+          "tars, not of both",
+          source.root.string(), member.name, inner[0].name);
+    skip(source, member.name);
   }
   source.description = "a tar of tars, " + name;
   std::vector<Source> parts(inner.size());

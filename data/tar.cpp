@@ -129,7 +129,13 @@ class Walk {
       const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
       if (key == "path") long_name_ = value;
       if (key == "linkpath") long_link_ = value;
-      if (key == "size") std::from_chars(value.data(), value.data() + value.size(), pax_size_);
+      if (key == "size") {
+        const auto [rest, wrong] = std::from_chars(value.data(), value.data() + value.size(), pax_size_);
+        if (wrong != std::errc{} || rest != value.data() + value.size())
+          fail("{}: a damaged pax header before byte {}: size={}; get the archive again", what_, at_, value);
+      }
+      if (key.starts_with("GNU.sparse"))
+        fail("{}: the member at byte {} is sparse, which is not supported; make a plain tar", what_, at_);
       text.remove_prefix(length);
     }
   }

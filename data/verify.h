@@ -14,10 +14,9 @@
 namespace convoy {
 
 struct VerifyReport {
-  int64_t records = 0;  // that dataset.json promises
-  int64_t bad = 0;      // of them, damaged or missing
-  std::vector<std::string>
-      problems;  // sentences that name shard, record, image and offset; long lists are cut
+  int64_t records = 0;                // that dataset.json promises
+  int64_t bad = 0;                    // of them, damaged or missing
+  std::vector<std::string> problems;  // sentences: shard, record, image and offset; long lists are cut
   bool good() const { return problems.empty(); }
 };
 

@@ -1,6 +1,12 @@
 // Any bytes must end in an image of the size that was announced or in an Error. What a sanitizer would see is the point:
 // tests/run.sh runs this rung under AddressSanitizer and UBSan too.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
+
+#include <fstream>
+#include <new>
 #include <string>
 
 #include "base/error.h"
@@ -70,5 +76,37 @@ TEST_CASE("20,000 random changes of one to three bytes end cleanly") {
   CHECK(ends.images > 1000);
   CHECK(ends.errors > 1000);
 }
+
+#ifndef __SANITIZE_ADDRESS__  // whose shadow memory no limit leaves room for
+TEST_CASE("memory that runs out in libjpeg is no fault of the image") {
+  const int side = 3000;
+  const Image large = fixtures::pattern(side, side);
+  const Bytes encoded = fixtures::jpeg(side, side, 3, large.rgb, {80, true});
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    Image image;
+    image.rgb.resize(
+        large.rgb.size());  // ours is there; the coefficients of a progressive image take 27 MB more
+    uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t most = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 20);
+    const rlimit limit{most, most};
+    int code = ::setrlimit(RLIMIT_AS, &limit) == 0 ? 1 : 2;
+    try {
+      decode(encoded, image);
+    } catch (const Error&) {
+      code = 3;
+    } catch (const std::bad_alloc&) {
+      code = 0;
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+#endif
 
 }  // namespace convoy

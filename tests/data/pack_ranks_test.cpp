@@ -1,6 +1,8 @@
 // Same bytes for any number of ranks and threads, after a kill and on top of half a dataset.
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -91,7 +93,8 @@ TEST_CASE("pack: what an interrupted run left is kept where it is whole, and mad
   fs::remove(bench.options.out / manifest_name);
   fs::remove(bench.shard(1));
   fixtures::write_text(bench.shard(1).string() + ".tmp", "half a shard");
-  fixtures::write_text(bench.options.out / "shard-00000-of-00007.h5", "of another pack");
+  fixtures::write_text(bench.options.out / "shard-00000-of-00007.h5.tmp", "of another try");
+  fixtures::write_text(bench.options.out / "dataset.json.tmp.77", "half of it");
   CHECK(again() == 4);
   fs::resize_file(bench.shard(2), fs::file_size(bench.shard(2)) - 5000);  // cut by a crash of the machine
   fs::remove(bench.options.out / manifest_name);
@@ -109,6 +112,95 @@ TEST_CASE("pack: what an interrupted run left is kept where it is whole, and mad
     file.put('?');
   }
   CHECK(again() == 5);
+}
+
+TEST_CASE("pack: no changed byte of a finished shard comes to stay") {
+  Bench bench(2, 3, 1);
+  fixtures::write_text(bench.options.source / "n00000002" / "image01.JPEG", "rubbish");
+  bench.options.quarantine = true;
+  bench.options.threads = 1;
+  bench.pack();
+  const auto expected = fixtures::contents(bench.options.out);
+  const auto original = fixtures::read_bytes(bench.shard(0));
+  const Shard index = read_shard(bench.shard(0));
+  std::vector<size_t>
+      places;  // every byte of names and classes and their surroundings by turns, and a few images' bytes
+  for (size_t at = 0; at < index.layout.images; at += 61) places.push_back(at);
+  const std::string raw(reinterpret_cast<const char*>(original.data()), original.size());
+  for (const char* text : {"n00000001", "rubbish", "neither a JPEG", "n00000002/image01.JPEG\tfile", "seed"})
+    if (const size_t at = raw.find(text); at != std::string::npos) places.push_back(at);
+  CHECK(raw.find("n00000002/image01.JPEG\tfile") != std::string::npos);
+  places.push_back(index.layout.images + 300);
+  places.push_back(original.size() - 1);
+  for (const size_t at : places) {
+    auto bytes = original;
+    bytes[at] ^= std::byte{0x04};
+    for (const bool manifest : {true, false}) {
+      fixtures::write_bytes(bench.shard(0), bytes);
+      if (!manifest) fs::remove(bench.options.out / manifest_name);
+      try {
+        if (bench.pack().kept_shards != 0) FAIL("byte " << at << " stayed changed");
+      } catch (const Error& error) {  // not known as ours any more: left alone
+        if (manifest || std::string(error.what()).find("of another pack") == std::string::npos) throw;
+        fs::remove(bench.shard(0));
+        bench.pack();
+      }
+      if (fixtures::contents(bench.options.out) != expected) FAIL("byte " << at << " gave another dataset");
+    }
+  }
+  CHECK(bench.pack().kept_shards == 1);
+}
+
+TEST_CASE("pack: a source that changed at equal length is packed anew, and what is bad no more comes in") {
+  Bench bench;
+  bench.options.quarantine = true;
+  const fs::path changing = bench.options.source / "n00000002" / "image04.JPEG";
+  const auto whole = fixtures::read_bytes(changing);
+  fixtures::write_bytes(changing, fixtures::Bytes(whole.size()));
+  CHECK(bench.pack().quarantined.size() == 1);
+  CHECK(bench.pack().kept_shards == 5);
+  for (const bool repair : {true, false}) {
+    auto bytes = whole;
+    if (!repair) bytes[bytes.size() - 3] ^= std::byte{1};
+    fixtures::write_bytes(changing, bytes);
+    const PackReport again = bench.pack();
+    CHECK(again.kept_shards == 4);
+    CHECK(again.quarantined.empty());
+    const auto found = fixtures::contents(bench.options.out);
+    Bench other;
+    fixtures::write_bytes(other.options.source / "n00000002" / "image04.JPEG", bytes);
+    other.pack();
+    CHECK(found == fixtures::contents(other.options.out));
+  }
+}
+
+TEST_CASE("pack: a second pack of the same folder is refused while the first one runs") {
+  Bench bench;
+  bench.pack();
+  const auto expected = fixtures::contents(bench.options.out);
+  fs::remove(bench.options.out / manifest_name);
+  int pipe_ends[2];
+  REQUIRE(::pipe(pipe_ends) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // a process that holds the folder until it is killed
+    const int lock = ::open((bench.options.out / ".convoy-pack.lock").c_str(), O_RDWR | O_CREAT, 0666);
+    const char held = ::flock(lock, LOCK_EX) == 0 ? 'y' : 'n';
+    if (::write(pipe_ends[1], &held, 1) == 1) ::pause();
+    ::_exit(0);
+  }
+  char held = 'n';
+  REQUIRE(::read(pipe_ends[0], &held, 1) == 1);
+  REQUIRE(held == 'y');
+  CHECK_THROWS_WITH(bench.pack(),
+                    Catch::Contains("another `convoy pack`") && Catch::Contains(".convoy-pack.lock"));
+  CHECK(!fs::exists(bench.options.out / manifest_name));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(pipe_ends[0]);
+  ::close(pipe_ends[1]);
+  CHECK(bench.pack().kept_shards == 5);
+  CHECK(fixtures::contents(bench.options.out) == expected);
 }
 
 TEST_CASE("pack: killed at any moment and run again, the bytes are the same") {
@@ -158,6 +250,25 @@ TEST_CASE("pack: a folder that holds anything else is not touched") {
   bench.options.seed = 7;
   CHECK(error().find("holds another dataset") != std::string::npos);
   CHECK(fixtures::contents(bench.options.out) == before);
+  fs::remove(bench.options.out /
+             manifest_name);  // unfinished, but another's: neither removed nor written over
+  for (const int shards : {5, 4}) {
+    bench.options.shards = shards;
+    CHECK(error().find("of another pack") != std::string::npos);
+    CHECK(fixtures::contents(bench.options.out).size() == 5);
+  }
+  for (const char* name : {"shard-000000.tar", "shard-00000-of-00008.h5.bak", "shard-00001-of-00005.h5x"}) {
+    bench.options.out = bench.folder.path() / name;
+    fixtures::write_text(bench.options.out / name, "years of work");
+    CHECK(error().find(std::string(name) + ", which is no part of a dataset") != std::string::npos);
+    CHECK(fixtures::contents(bench.options.out).size() == 1);
+  }
+  for (const char* name : {"shard-00001-of-00005.h5", "dataset.json"}) {
+    bench.options.out = bench.folder.path() / name;
+    fixtures::write_text(bench.options.out / name, "years of work");
+    CHECK(error().find(std::string("holds ") + name + " of another pack") != std::string::npos);
+    CHECK(fixtures::contents(bench.options.out).size() == 1);
+  }
   bench.options.out = bench.folder.path() / "set" / "n00000001" / "image00.JPEG";
   CHECK(error().find("image00.JPEG") != std::string::npos);
   bench.options.out = bench.folder.path() / "new";
@@ -166,7 +277,7 @@ TEST_CASE("pack: a folder that holds anything else is not touched") {
   CHECK(!fs::exists(bench.options.out));
 }
 
-TEST_CASE("pack: a bad image fails the pack without leaving anything, or is quarantined by name") {
+TEST_CASE("pack: a bad image fails the pack, whose finished shards stay, or is quarantined by name") {
   Bench bench;
   const fs::path broken = bench.options.source / "n00000002" / "image04.JPEG";
   fixtures::write_text(broken, "<html>404 Not Found</html>");
@@ -184,10 +295,15 @@ TEST_CASE("pack: a bad image fails the pack without leaving anything, or is quar
     CHECK(message.find("n00000002/image04.JPEG") != std::string::npos);
     CHECK(message.find("n00000003/image00.JPEG") != std::string::npos);
     CHECK(message.find("quarantine") != std::string::npos);
-    CHECK(!fs::exists(bench.options.out));
+    CHECK(!fs::exists(bench.options.out / manifest_name));
+    for (const auto& entry : fs::directory_iterator(bench.options.out))
+      CHECK(entry.path().extension() == ".h5");
   }
+  const auto finished = static_cast<int64_t>(fixtures::contents(bench.options.out).size());
+  CHECK((finished == 3 || finished == 4));
   bench.options.quarantine = true;
   const PackReport report = bench.pack();
+  CHECK(report.kept_shards == finished);
   CHECK(report.images == 25);
   REQUIRE(report.quarantined.size() == 2);
   CHECK(report.quarantined[0].name == "n00000002/image04.JPEG");

@@ -69,6 +69,7 @@ TEST_CASE("pack: folder, tar of tars, folder of tars and tar of folders give the
     for (int i = 0; i < 5; ++i)
       folders.add("set/" + wnid + fmt::format("/image{:02}.JPEG", i), numbered_jpeg(100 * c + i));
   }
+  outer.add("README", Bytes(5));
   write_bytes(bench.path("outer.tar"), outer.finish());
   write_bytes(bench.path("folders.tar"), folders.finish());
 
@@ -82,6 +83,7 @@ TEST_CASE("pack: folder, tar of tars, folder of tars and tar of folders give the
     INFO(source);
     const PackReport report = bench.pack(source, std::string(source) + ".out");
     CHECK(report.fingerprint == first.fingerprint);
+    CHECK(report.skipped == (source == std::string("outer.tar") ? 1 : source == std::string("tars") ? 0 : 2));
     CHECK(fixtures::read_file(bench.path("a") / shard) ==
           fixtures::read_file(bench.path(std::string(source) + ".out") / shard));
   }
@@ -214,6 +216,12 @@ TEST_CASE("pack: what does not fit is refused in words, and leaves nothing behin
                                            .add("n1/x.JPEG", numbered_jpeg(1))
                                            .finish());
   CHECK(contains(bench.error("twice.tar"), "n1/x.JPEG is there twice"));
+  write_bytes(bench.path("mixed.tar"), Tar()
+                                           .add("n1.tar", class_tar(1, 2))
+                                           .add("n2/y.JPEG", numbered_jpeg(2))
+                                           .add("n3.tar", class_tar(3, 2))
+                                           .finish());
+  CHECK(contains(bench.error("mixed.tar"), "n2/y.JPEG stands beside inner tars such as n1.tar"));
   const Bytes whole = Tar().add("n1.tar", class_tar(1, 3)).finish();
   write_bytes(bench.path("cut.tar"), Bytes(whole.begin(), whole.begin() + 2048));
   CHECK(contains(bench.error("cut.tar"), "truncated"));

@@ -142,12 +142,15 @@ TEST_CASE("tar: what is no tar, claims too much, or is sparse is refused in word
             .find("truncated") != std::string::npos);
   CHECK(error_of(TarFile(Tar(Tar::Dialect::gnu).add("s", text("1"), 'S').finish())).find("sparse") !=
         std::string::npos);
-  for (const char* pax : {"5 a=b\n", "999999 path=x\n", "x path=y\n", "12 path=abc?", "3 \n"}) {
+  for (const char* pax : {"5 a=b\n", "999999 path=x\n", "x path=y\n", "12 path=abc?", "3 \n", "10 size=x\n",
+                          "12 size=1x2\n", "29 size=99999999999999999999\n", "8 size=\n"}) {
     INFO(pax);
     CHECK(
         error_of(TarFile(Tar().add("x", text(pax), 'x').add("y", text("1")).finish())).find("damaged pax") !=
         std::string::npos);
   }
+  CHECK(error_of(TarFile(Tar().add("x", text("22 GNU.sparse.major=1\n"), 'x').add("y", text("1")).finish()))
+            .find("sparse") != std::string::npos);
 }
 
 }  // namespace

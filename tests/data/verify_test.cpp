@@ -8,6 +8,7 @@
 #include "data/manifest.h"
 #include "data/pack.h"
 #include "data/shard.h"
+#include "data/shard_hdf5.h"
 #include "pack_fixtures.h"
 
 namespace convoy {
@@ -103,10 +104,10 @@ TEST_CASE("verify: missing, truncated, lengthened, swapped and foreign shards ar
   const fs::path first = set.out / shard_name(0, 2), second = set.out / shard_name(1, 2);
   const auto one = fixtures::read_bytes(first), two = fixtures::read_bytes(second);
   LocalCommunicator comm;
-  const auto both_say = [&](const std::string& words) {
+  const auto both_say = [&](const std::string& words, bool lost = true) {
     const VerifyReport report = set.check();
     INFO((report.problems.empty() ? "no problem" : report.problems[0]));
-    CHECK(report.bad > 0);
+    CHECK((report.bad > 0) == lost);
     bool found = false;
     for (const auto& problem : report.problems)
       found |= problem.find(words) != std::string::npos && problem.find("shard-0000") != std::string::npos;
@@ -117,7 +118,7 @@ TEST_CASE("verify: missing, truncated, lengthened, swapped and foreign shards ar
   both_say("is missing");
   for (const size_t bytes : {size_t{0}, size_t{100}, size_t{3000}, one.size() / 2, one.size() - 1}) {
     fixtures::write_bytes(first, {one.begin(), one.begin() + static_cast<ptrdiff_t>(bytes)});
-    both_say("is truncated");
+    both_say("is truncated", bytes + 512 < one.size());  // the last bytes are HDF5's: no image goes with them
   }
   fixtures::write_bytes(first, one);
   fs::resize_file(first, one.size() + 1);
@@ -129,6 +130,56 @@ TEST_CASE("verify: missing, truncated, lengthened, swapped and foreign shards ar
   fixtures::write_bytes(set.out / shard_name(7, 9), one);
   CHECK(set.problem().find("does not belong") != std::string::npos);
   CHECK_THROWS_WITH(verify(set.folder.path(), 1, Log()), Catch::Contains("no packed dataset"));
+}
+
+TEST_CASE("verify: a truncated shard's lost records are named") {
+  const Packed set(1, 60);
+  const fs::path path = set.out / shard_name(0, 1);
+  const Shard index = read_shard(path);
+  fs::resize_file(path, index.layout.images + index.rows[118].offset + 10);
+  const VerifyReport cut = set.check();
+  CHECK(cut.bad == 2);
+  REQUIRE(cut.problems.size() == 3);
+  CHECK(cut.problems[1].find("record 118 (" + index.rows[118].name) != std::string::npos);
+  CHECK(cut.problems[2].find("record 119 (" + index.rows[119].name) != std::string::npos);
+  CHECK(cut.problems[2].find("behind the end") != std::string::npos);
+  fs::resize_file(path, 5000);
+  CHECK(set.check().bad == 120);
+}
+
+TEST_CASE("shard: an attribute that is missing is named") {
+  const fixtures::TemporaryFolder folder;
+  const fs::path path = folder.path() / shard_name(0, 1);
+  const std::map<std::string, uint64_t> numbers = {{"seed", 1}, {"shard", 0}, {"shards", 1}};
+  create_hdf5(path, {{"images", ColumnType::u8, 10}}, numbers, {{"schema", "convoy.shard/1"}});
+  CHECK_THROWS_WITH(read_shard(path),
+                    Catch::Contains("attribute plan is missing") && Catch::Contains(path.string()));
+}
+
+TEST_CASE("verify: the list of what was left out is covered") {
+  const fixtures::TemporaryFolder folder;
+  fixtures::write_folder_set(folder.path() / "set", 2, 3);
+  fixtures::write_text(folder.path() / "set" / "n00000001" / "image00.JPEG", "rubbish");
+  PackOptions options;
+  options.source = folder.path() / "set";
+  options.out = folder.path() / "out";
+  options.quarantine = true;
+  LocalCommunicator comm;
+  pack(options, comm, Log());
+  const fs::path list = options.out / quarantine_name;
+  const auto original = fixtures::read_bytes(list);
+  for (size_t i = 0; i < original.size(); ++i) {
+    flip(list, i, original);
+    if (verify(options.out, 1, Log()).good()) FAIL("byte " << i << " changed unseen");
+    File(list, File::Mode::update).write_at(i, &original[i], 1);
+  }
+  CHECK(verify(options.out, 1, Log()).good());
+  fs::remove(list);
+  const VerifyReport report = verify(options.out, 1, Log());
+  REQUIRE(report.problems.size() == 1);
+  CHECK(report.problems[0].find(quarantine_name) != std::string::npos);
+  CHECK(report.bad == 0);
+  CHECK(Dataset::open(options.out, comm).samples() == 5);
 }
 
 TEST_CASE("dataset: every rank has the index, and pairs that do not fit are refused") {

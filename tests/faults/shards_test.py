@@ -105,7 +105,9 @@ class Shards(ConvoyTest):
         self.verify_names_the_record(dataset, shard, message, at)
         dataset, shard, message, _ = self.spoilt_during_the_run(f"{name}-cut", cut, *sets, of=of)
         self.assertRegex(message, rf"{shard}, record \d+ \(\S+\.JPEG\) at offset \d+: .*truncated")
-        self.verify_says(dataset, f"{shard} is truncated")
+        out = self.verify_says(dataset, f"{shard} is truncated")
+        if records > 1000:  # of a small shard HDF5 may put the index behind the images
+            self.assertRegex(out, rf"{shard}: record \d+ \(\S+\.JPEG, .*\) lies behind the end of the truncated file")
         dataset, shard, message, _ = self.spoilt_during_the_run(f"{name}-gone", pathlib.Path.unlink, *sets, of=of)
         self.assertRegex(message, rf"{shard}, record \d+ \(.+\) at offset \d+: .*(removed while|No such file)")
         self.verify_says(dataset, f"{shard} is missing ({records} records)")
