@@ -17,9 +17,7 @@ Json share(int64_t part, int64_t whole) {
   return whole > 0 ? Json(static_cast<double>(part) / static_cast<double>(whole)) : Json(nullptr);
 }
 
-Json mean_loss(const Totals& totals) {
-  return totals.images > 0 ? number(totals.mean_loss()) : Json(nullptr);
-}
+Json mean_loss(const Totals& totals) { return number(totals.mean_loss()); }
 
 }  // namespace
 
@@ -87,6 +85,7 @@ Json to_json(const EvaluationRecord& r) {
           {"held_out_top5", share(r.held_out.correct5, r.held_out.images)},
           {"correct1", r.held_out.images > 0 ? Json(r.held_out.correct1) : Json(nullptr)},
           {"correct5", r.held_out.images > 0 ? Json(r.held_out.correct5) : Json(nullptr)},
+          {"nonfinite", r.held_out.images > 0 ? Json(r.held_out.nonfinite) : Json(nullptr)},
           {"rate", number(r.rate)},
           {"train_s", r.train_seconds},
           {"evaluate_s", r.seconds},

@@ -47,6 +47,7 @@ class Loop {
   bool save(int64_t done);
   Snapshot snapshot(int64_t done) const;
   void check_equal_weights(const std::string& digest, int64_t step);
+  std::string first_bad_tensor();
   std::string diagnosis(int64_t step, const Totals& totals);
   FinalRecord known(const std::string& status);
   Outcome finish(Exit exit, const std::string& status, const std::string& reason, int64_t done);
@@ -103,6 +104,12 @@ Outcome Loop::run() {
     job_.record.step({step, totals, schedule_.rate(step), times});
     if (!trouble.empty()) return finish(Exit::diverged, "diverged", trouble, step);
     if (schedule_.evaluates(step)) evaluation(step, since);
+    if (held_out_ && held_out_->nonfinite > 0)  // before these weights could become the newest checkpoint
+      return finish(Exit::diverged, "diverged",
+                    fmt::format("the held-out loss of {} of {} images is not finite after step {}: {}; lower the "
+                                "rate or lengthen the warm-up",
+                                held_out_->nonfinite, held_out_->images, step, first_bad_tensor()),
+                    step + 1);
     const bool last = step + 1 == schedule_.steps();
     const bool leave = stop && !last;
     if ((save_due(step) || leave) && !save(step + 1) && (last || leave))
@@ -201,8 +208,8 @@ Snapshot Loop::snapshot(int64_t done) const {
   return {.step = done, .seed = job_.experiment.train.seed, .hash = hash_, .arithmetic = arithmetic_};
 }
 
-// Made before the update, so that the weights are those that gave the loss.
-std::string Loop::diagnosis(int64_t step, const Totals& totals) {
+// In the order of the network's layers.
+std::string Loop::first_bad_tensor() {
   const auto bad = [](std::span<const float> values) {
     return !std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
   };
@@ -216,11 +223,16 @@ std::string Loop::diagnosis(int64_t step, const Totals& totals) {
       where = "the first gradient that is not finite is that of " + name;
     if (bad(arena_.param(static_cast<int>(p)))) where = "the first weights that are not finite are " + name;
   }
-  const std::string what = totals.nonfinite > 0 ? fmt::format("the loss of {} of {} images", totals.nonfinite,
-                                                              totals.images + totals.nonfinite)
-                                                : "a gradient or a batch norm's statistic";
+  return where;
+}
+
+// Made before the update, so that the weights are those that gave the loss.
+std::string Loop::diagnosis(int64_t step, const Totals& totals) {
+  const std::string what = totals.nonfinite > 0
+                               ? fmt::format("the loss of {} of {} images", totals.nonfinite, totals.images)
+                               : "a gradient or a batch norm's statistic";
   return fmt::format("{} is not finite at step {}: {}; lower the rate or lengthen the warm-up", what, step,
-                     where);
+                     first_bad_tensor());
 }
 
 FinalRecord Loop::known(const std::string& status) {

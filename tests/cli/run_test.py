@@ -68,6 +68,19 @@ class Run(ConvoyTest):
         steps = [line["step"] for line in lines if line["event"] == "step"]
         self.assertEqual(steps, list(range(180)))
 
+    def test_weights_that_diverged_are_called_so(self):
+        out = self.folder / "diverged"
+        code, _, err = convoy("train", self.job, *self.sets, "--out", out, "--quiet", "--checkpoint-steps", 1, "--set",
+                              "schedule.rate=1e30")
+        self.assertEqual(code, 2, err)
+        self.assertIn("not finite", self.result("diverged")["reason"])
+        code, line, err = convoy("evaluate", out, "--threads", 1, "--json")
+        self.assertEqual(code, 2, err)
+        self.assertIn("diverged", err)
+        counts = json.loads(line)
+        self.assertIsNone(counts["loss"])
+        self.assertGreater(counts["nonfinite"], 0)
+
     def test_a_run_s_folder_is_not_written_over(self):
         self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "whole", says=["whole", "--resume"])
 

@@ -117,8 +117,28 @@ TEST_CASE("a loss that is not finite ends the run on all ranks, naming step and 
   CHECK(outcome.steps < 8);
   CHECK(outcome.reason.find("is not finite at step " + std::to_string(outcome.steps)) != std::string::npos);
   CHECK(outcome.reason.find("conv1.weight") != std::string::npos);
+  CHECK(outcome.reason.find(" of 32 images") != std::string::npos);
+  CHECK(std::isnan(notes.steps.back().totals.mean_loss()));
   CHECK(notes.last.status == "diverged");
   CHECK(notes.last.exit_code == 2);
+}
+
+TEST_CASE("an evaluation whose loss is not finite ends the run, and its weights are no checkpoint") {
+  const SharedFolder folder;
+  Run run;
+  run.experiment.schedule = {.kind = "constant", .rate = 1e30};
+  run.experiment.train.steps = 1;  // the one update ruins the weights after a whole loss
+  run.checkpoints.directory = folder.path;
+  Notes notes;
+  run.record = &notes;
+  const Outcome outcome = train_on(world(), run);
+  CHECK(outcome.exit == Exit::diverged);
+  CHECK(outcome.steps == 1);
+  CHECK(outcome.reason.find("held-out loss of") == 4);
+  CHECK(notes.last.status == "diverged");
+  REQUIRE(notes.evaluations.size() == 1);
+  CHECK(notes.evaluations[0].held_out.nonfinite > 0);
+  CHECK(list_checkpoints(folder.path).empty());
 }
 
 TEST_CASE("a stop asked of one rank stops all after the same step, with a checkpoint to go on from") {

@@ -1,6 +1,7 @@
 #include "train/result.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <fstream>
 
 #include "base/error.h"
@@ -195,6 +196,20 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
   CHECK(result["epochs"].size() == 2);
   CHECK(result["steps"]["resumed_at"] == 2);
   CHECK(fs::exists(run.curve()));
+}
+
+TEST_CASE("a loss that is not finite is null in the metrics, never 0") {
+  CHECK(std::isnan(Totals{}.mean_loss()));
+  StepRecord bad = step(0, 0.5);
+  bad.totals.nonfinite = 10;
+  bad.totals.loss = 0;
+  CHECK(to_json(bad, 10)["loss"].is_null());
+  EvaluationRecord record = evaluation(1, "d1");
+  CHECK(to_json(record)["nonfinite"] == 0);
+  record.held_out.nonfinite = 1;
+  CHECK(to_json(record)["nonfinite"] == 1);
+  CHECK(to_json(record)["held_out_loss"].is_null());
+  CHECK(to_json(record)["train_loss"] == 1.0);
 }
 
 TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
