@@ -30,6 +30,7 @@ Handle create_file(const std::filesystem::path& path) {
   quiet();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "no HDF5 property list");
   check(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110), "HDF5 refuses format 1.10");
+  check(H5Pset_file_locking(access, false, true), "HDF5 cannot create without locks");
   return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose,
           "cannot create " + path.string()};
 }

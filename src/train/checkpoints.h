@@ -1,7 +1,7 @@
 // The checkpoints of a run: DIR/checkpoint-<step>.h5, the newest `keep` of them. Rank 0 writes and reads, all
 // ranks hold the same arena; save and restore are collective. A save that fails for want of space or
 // permission is a warning and the run goes on, the previous checkpoints intact; at the end it is an error if
-// the last state could not be saved.
+// the last state could not be saved. An older file that cannot be removed is a warning too, and no failure.
 #pragma once
 
 #include <filesystem>
@@ -33,9 +33,13 @@ class Checkpoints {
   bool save(const Arena& arena, const Snapshot& now);
   double seconds() const { return seconds_; }
   const std::string& last_failure() const { return failure_; }  // "" if the newest save succeeded; rank 0
+  Exit last_code() const { return code_; }                      // its error's code; on every rank
 
  private:
   int64_t newest_whole(Arena& arena, const Snapshot& wanted);
+  void write(const Arena& arena, const Snapshot& now);
+  void prune() const;
+  void remove_torn() const;
 
   CheckpointPolicy policy_;
   const Graph& graph_;
@@ -43,6 +47,7 @@ class Checkpoints {
   Log log_;
   double seconds_ = 0.0;
   std::string failure_;
+  Exit code_ = Exit::ok;
 };
 
 // checkpoint-<step>.h5 in `directory`, newest first.

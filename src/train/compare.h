@@ -25,7 +25,7 @@ struct Comparison {
   std::vector<std::string> differing;  // "optimizer.momentum: 0.9 | 0.8"
   std::string numerics;                // one sentence
   std::string text;                    // the table, for printing
-  int exit_code = 0;                   // 0 no regression of B against A, 1 regression, 2 incomparable
+  int exit_code = 0;                   // 0 no regression of B against A, 1 regression, 2 not comparable
 };
 
 Json read_result(const std::filesystem::path& path);  // a result.json, or the folder that holds one

@@ -113,7 +113,7 @@ Outcome Loop::run() {
     const bool last = step + 1 == schedule_.steps();
     const bool leave = stop && !last;
     if ((save_due(step) || leave) && !save(step + 1) && (last || leave))
-      return finish(Exit::temporary, "failed",
+      return finish(disk_.last_code(), "failed",
                     "the state at the end could not be saved: " + disk_.last_failure(), step + 1);
     if (leave)
       return finish(Exit::time_limit, "time_limit", fmt::format("stopped after step {}", step), step + 1);
