@@ -1,10 +1,12 @@
 #include "train/run_directory.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -33,16 +35,30 @@ std::string file_word(const std::string& name) {
   return word;
 }
 
-fs::path fresh_name(const Experiment& experiment) {
+void create_folders(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) fail_errno(error.value(), fmt::format("cannot create {}", path.string()));
+}
+
+// False if it is there: of two processes that make one folder, one is told so.
+bool make_folder(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0777) == 0) return true;
+  if (errno != EEXIST) fail_errno(errno, fmt::format("cannot create {}", path.string()));
+  return false;
+}
+
+fs::path make_fresh(const Experiment& experiment) {
+  create_folders("runs");
   const std::string base = utc("%Y-%m-%dT%H-%M-%S") + "_" + file_word(experiment.name);
   fs::path path = fs::path("runs") / base;
-  for (int i = 2; fs::exists(path); ++i) path = fs::path("runs") / fmt::format("{}-{}", base, i);
+  for (int i = 2; !make_folder(path); ++i) path = fs::path("runs") / fmt::format("{}-{}", base, i);
   return path;
 }
 
-// Rank 0's part: the folder's name, or the reason why it cannot be.
-fs::path make(const fs::path& wanted, bool resume, const Experiment& experiment) {
-  const fs::path path = wanted.empty() ? fresh_name(experiment) : wanted;
+// Rank 0's part: the folder, held, or the reason why it cannot be.
+RunDirectory make(const fs::path& wanted, bool resume, const Experiment& experiment) {
+  const fs::path path = wanted.empty() ? make_fresh(experiment) : wanted;
   require(!resume || fs::is_directory(path), Exit::usage, "there is no run to resume at {}", path.string());
   require(
       !resume || fs::exists(path / "checkpoints"), Exit::usage,
@@ -53,10 +69,12 @@ fs::path make(const fs::path& wanted, bool resume, const Experiment& experiment)
   require(resume || !fs::exists(path) || fs::is_empty(path), Exit::usage,
           "{} is not empty: continue that run with --resume, or give another folder with --out",
           path.string());
-  std::error_code error;
-  fs::create_directories(path / "checkpoints", error);
-  if (error) fail_errno(error.value(), fmt::format("cannot create {}", (path / "checkpoints").string()));
-  return path;
+  if (!resume) create_folders(path);
+  auto lock = std::make_shared<const RunLock>(path);
+  // Two that both saw an empty folder part here.
+  require(make_folder(path / "checkpoints") || resume, Exit::usage,
+          "{} has just become another run's: give another folder with --out", path.string());
+  return {path, std::move(lock)};
 }
 
 bool wanted_variable(const std::string& entry) {
@@ -78,9 +96,9 @@ std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }
 
 RunDirectory open_run_directory(const fs::path& wanted, bool resume, const Experiment& experiment,
                                 Communicator& comm) {
-  std::string path = comm.rank() == 0 ? make(wanted, resume, experiment).string() : "";
-  path = comm.gather(path).front();
-  return {path};
+  RunDirectory directory = comm.rank() == 0 ? make(wanted, resume, experiment) : RunDirectory{};
+  directory.root = comm.gather(directory.root.string()).front();
+  return directory;
 }
 
 void describe_run(const RunDirectory& directory, const Experiment& experiment,

@@ -1,8 +1,11 @@
 #include "train/result.h"
 
 #include <catch2/catch.hpp>
+#include <unistd.h>
+
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -232,17 +235,35 @@ TEST_CASE("a run directory is made fresh, refused when it is not empty, and take
   const Folder folder;
   LocalCommunicator comm;
   const fs::path path = folder.path / "run";
-  const RunDirectory run = open_run_directory(path, false, experiment(), comm);
+  RunDirectory run = open_run_directory(path, false, experiment(), comm);
   CHECK(fs::is_directory(run.checkpoints()));
   describe_run(run, experiment(), {"convoy", "train"});
   describe_run(run, experiment(), {"convoy", "train", "--resume"});
   CHECK(Json::parse(read_text(run.environment()))["launches"].size() == 2);
   CHECK_THROWS_WITH(open_run_directory(path, false, experiment(), comm), Catch::Contains("--resume"));
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  CHECK_THROWS_WITH(open_run_directory(path, true, experiment(), comm),  // `run` holds it
+                    Catch::Contains(path.string() + " is in use by process") && Catch::Contains(host));
+  run.lock.reset();
   CHECK(open_run_directory(path, true, experiment(), comm).root == path);
+  fs::create_directories(folder.path / "empty");
+  CHECK(open_run_directory(folder.path / "empty", false, experiment(), comm).root == folder.path / "empty");
   CHECK_THROWS_WITH(open_run_directory(folder.path / "none", true, experiment(), comm),
                     Catch::Contains("no run to resume"));
   CHECK_THROWS_WITH(open_run_directory(folder.path, true, experiment(), comm),
                     Catch::Contains("no run directory"));
+}
+
+TEST_CASE("runs that begin within one second get folders of their own") {
+  const Folder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path);
+  LocalCommunicator comm;
+  std::set<fs::path> names;
+  for (int i = 0; i < 4; ++i) names.insert(open_run_directory("", false, experiment(), comm).root);
+  fs::current_path(before);
+  CHECK(names.size() == 4);
 }
 
 TEST_CASE("progress tells epoch, speed and time left") {
