@@ -24,4 +24,12 @@ void Log::write(int severity, const std::string& line) const {
   if (logger_) logger_->log(static_cast<spdlog::level::level_enum>(severity), line);
 }
 
+void Log::file_only(const std::string& line) const {
+  if (!logger_) return;
+  for (size_t sink = 1; sink < logger_->sinks().size(); ++sink) {  // the first is standard error
+    logger_->sinks()[sink]->log({logger_->name(), spdlog::level::err, line});
+    logger_->sinks()[sink]->flush();
+  }
+}
+
 }  // namespace convoy

@@ -71,6 +71,20 @@ std::vector<int> workers_of(const Share& share) {
   return workers;
 }
 
+// An error leaves no run that seems to go on.
+Outcome train_recorded(const Job& job, const RunDirectory& directory) {
+  try {
+    return train(job);
+  } catch (const std::exception&) {
+    const Error error = current_error();
+    const std::string who =
+        job.comm.size() > 1 ? fmt::format("rank {} on {}: ", job.comm.rank(), job.comm.host()) : "";
+    job.record.fail(static_cast<int>(error.code()), who + error.what());
+    if (job.comm.rank() != 0) mark_failed(directory, static_cast<int>(error.code()), who + error.what());
+    throw error;
+  }
+}
+
 int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
@@ -120,19 +134,20 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   checkpoints.directory = directory.checkpoints();
   checkpoints.resume = resume;
   const StopSignals signals;
-  const Outcome outcome = train(Job{.experiment = experiment,
-                                    .placement = placement,
-                                    .graph = graph,
-                                    .comm = comm,
-                                    .backend = *backend,
-                                    .images = *images,
-                                    .held_out = held_out.get(),
-                                    .train_facts = sets.train,
-                                    .held_out_facts = sets.held_out,
-                                    .checkpoints = checkpoints,
-                                    .record = record ? *record : silent,
-                                    .log = log,
-                                    .stop = &signals.asked()});
+  const Job job{.experiment = experiment,
+                .placement = placement,
+                .graph = graph,
+                .comm = comm,
+                .backend = *backend,
+                .images = *images,
+                .held_out = held_out.get(),
+                .train_facts = sets.train,
+                .held_out_facts = sets.held_out,
+                .checkpoints = checkpoints,
+                .record = record ? *record : silent,
+                .log = log,
+                .stop = &signals.asked()};
+  const Outcome outcome = train_recorded(job, directory);
   if (comm.rank() == 0) {
     if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
     fmt::print("{} steps, digest {}\n", outcome.steps, outcome.digest);

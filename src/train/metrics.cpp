@@ -21,6 +21,21 @@ Json mean_loss(const Totals& totals) { return number(totals.mean_loss()); }
 
 }  // namespace
 
+Carried carried(const std::vector<Json>& kept) {
+  Carried sums;
+  for (const Json& line : kept) {
+    if (line.at("event") == "evaluation") sums = {};
+    if (line.at("event") != "step") continue;
+    sums.train += Totals{.images = line.at("images"),
+                         .correct1 = line.at("correct1"),
+                         .correct5 = line.value("correct5", int64_t{0}),
+                         .loss = line.at("loss_sum"),
+                         .nonfinite = line.at("nonfinite")};
+    sums.seconds += line.value("step_s", 0.0);
+  }
+  return sums;
+}
+
 std::vector<Json> read_metrics(const std::filesystem::path& path) {
   std::vector<Json> lines;
   std::istringstream text(read_text(path));
@@ -61,8 +76,10 @@ Json to_json(const StepRecord& r, int64_t images) {
           {"loss", mean_loss(r.totals)},
           {"loss_sum", r.totals.loss},
           {"correct1", r.totals.correct1},
+          {"correct5", r.totals.correct5},
           {"nonfinite", r.totals.nonfinite},
           {"rate", number(r.rate)},
+          {"warmup", r.warmup},
           {"step_s", r.times.total},
           {"data_wait_s", r.times.data_wait},
           {"compute_s", r.times.compute},

@@ -92,8 +92,8 @@ Outcome Loop::run() {
   arena_.initialize(job_.experiment.train.seed);
   const int64_t first = disk_.restore(arena_, snapshot(0));
   init_seconds_ = watch.lap();
-  job_.record.start(first, known("running"));
-  Totals since;
+  auto [since, seconds] = job_.record.start(first, known("running"));
+  since_evaluation_ = seconds;
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
     const auto [totals, stop, finite] = sum_over_ranks(plan_->totals());
@@ -101,7 +101,7 @@ Outcome Loop::run() {
     if (trouble.empty()) apply(step, times);
     since += totals;
     keep(times);
-    job_.record.step({step, totals, schedule_.rate(step), times});
+    job_.record.step({step, totals, schedule_.rate(step), times, step == first});
     if (!trouble.empty()) return finish(Exit::diverged, "diverged", trouble, step);
     if (schedule_.evaluates(step)) evaluation(step, since);
     if (held_out_ && held_out_->nonfinite > 0)  // before these weights could become the newest checkpoint

@@ -1,6 +1,7 @@
 """A run from images to compared results."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -67,6 +68,22 @@ class Run(ConvoyTest):
         lines = [json.loads(line) for line in metrics.read_text().splitlines()]
         steps = [line["step"] for line in lines if line["event"] == "step"]
         self.assertEqual(steps, list(range(180)))
+
+    def test_a_run_that_an_error_ends_is_failed(self):
+        spoilt = self.folder / "set/spoilt"
+        shutil.copytree(self.folder / "set/train", spoilt)
+        for shard in spoilt.glob("*.h5"):
+            data = bytearray(shard.read_bytes())
+            data[data.index(b"\xff\xd8\xff") + 200] ^= 0x10  # in its first JPEG
+            shard.write_bytes(data)
+        for ranks in (0, 2):
+            run = self.folder / f"spoilt-{ranks}"
+            message = self.refused(1, "train", self.job, "--train", spoilt, *self.sets[2:], "--out", run, "--oversubscribe",
+                                   "--quiet", ranks=ranks)
+            result = self.result(run.name)
+            self.assertEqual((result["status"], result["exit_code"]), ("failed", 1))
+            self.assertIn("shard", result["reason"])
+            self.assertIn(result["reason"][-40:], message)
 
     def test_weights_that_diverged_are_called_so(self):
         out = self.folder / "diverged"

@@ -45,6 +45,7 @@ StepRecord step(int64_t number, double seconds, double loss = 1.0) {
       .images = 10, .correct1 = 4, .correct5 = 9, .loss = static_cast<int64_t>(10 * loss / Totals::unit)};
   record.rate = 0.1;
   record.times.total = seconds;
+  record.warmup = number == 0;
   return record;
 }
 
@@ -81,6 +82,12 @@ Json result_of(double seconds = 0.5, const std::string& digest = "d2", int64_t c
   record.digest = digest;
   result.finish(record);
   return result.json();
+}
+
+std::string drawn(const std::string& title, const std::vector<Json>& metrics) {
+  Curve curve(title, 20);
+  for (const Json& line : metrics) curve.add(line);
+  return curve.svg();
 }
 
 std::vector<std::string> lines_of(const fs::path& path) {
@@ -185,7 +192,7 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
   CHECK(lines_of(run.metrics()).size() == 6);
   {
     RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
-    record.start(2, final_record());
+    CHECK(record.start(2, final_record()).train.images == 0);  // an evaluation was the last
     CHECK(lines_of(run.metrics()).size() == 4);
     for (int64_t s = 2; s < 4; ++s) record.step(step(s, 0.5));
     record.evaluation(evaluation(3, "d2"));
@@ -199,6 +206,88 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
   CHECK(result["epochs"].size() == 2);
   CHECK(result["steps"]["resumed_at"] == 2);
   CHECK(fs::exists(run.curve()));
+}
+
+TEST_CASE("a resumed run has the seconds and sums of the launches before it") {
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  {
+    RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+    CHECK(record.start(0, final_record()).train == Totals{});
+    for (int64_t s = 0; s < 3; ++s) {
+      record.step(step(s, s == 0 ? 9.0 : 0.5));
+      if (s == 0) record.evaluation(evaluation(0, "d0"));
+    }
+    CHECK(fs::exists(run.curve()));  // drawn at every evaluation
+  }
+  RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+  const Carried carried = record.start(3, final_record());
+  CHECK(carried.train == Totals{.images = 20, .correct1 = 8, .correct5 = 18, .loss = 20 << 24});
+  CHECK(carried.seconds == 1.0);
+  StepRecord first = step(3, 7.0);
+  first.warmup = true;
+  record.step(first);
+  FinalRecord last = final_record();
+  last.train_seconds = 7.0;
+  record.finish(last);
+  const Json result = read_result(folder.path);
+  CHECK(result["steps"]["warmup_dropped"] == 2);
+  CHECK(result["steps"]["samples_s"] == Json{0.5, 0.5});
+  CHECK(result["phases_s"]["train"] == 17.0);
+}
+
+TEST_CASE("a run that an error ends is failed, with the sentence in result.json") {
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  const Log log(Log::Level::quiet, 0, "", run.log().string());
+  RunRecord(facts, log, Progress(Progress::Style::none, Log())).fail(1, "refused before it began");
+  CHECK_FALSE(fs::exists(run.result()));
+  FinalRecord known = final_record();
+  known.status = "running";
+  RunRecord record(facts, log, Progress(Progress::Style::none, Log()));
+  record.start(0, known);
+  record.step(step(0, 0.5));
+  CHECK(read_result(folder.path)["status"] == "running");
+  const std::string running = read_text(run.result());
+  record.fail(75, "the shard is gone");
+  Json result = read_result(folder.path);
+  CHECK(result["status"] == "failed");
+  CHECK(result["exit_code"] == 75);
+  CHECK(result["reason"] == "the shard is gone");
+  CHECK(result["steps"]["count"] == 1);
+  CHECK_FALSE(result["ended"].is_null());
+  CHECK(read_text(run.log()).find("the shard is gone") != std::string::npos);
+  CHECK(fs::exists(run.curve()));
+  mark_failed(run, 1, "another rank");  // told already
+  CHECK(read_result(folder.path)["reason"] == "the shard is gone");
+  replace_file(run.result(), running);
+  mark_failed(run, 1, "another rank");
+  result = read_result(folder.path);
+  CHECK(result["status"] == "failed");
+  CHECK(result["reason"] == "another rank");
+}
+
+TEST_CASE("a final result that cannot be written is an error, whatever could not be written before") {
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  fs::create_directories(run.result() / "x");  // a folder in its place
+  fs::create_directories(run.curve() / "x");
+  RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+  record.start(0, final_record());
+  record.step(step(0, 0.5));
+  record.evaluation(evaluation(0, "d0"));
+  try {
+    record.finish(final_record());
+    FAIL("it must throw");
+  } catch (const Error& error) {
+    CHECK(error.code() == Exit::temporary);
+    CHECK(std::string(error.what()).find("is not the final result") != std::string::npos);
+  }
+  for (const auto& entry : fs::directory_iterator(folder.path))
+    CHECK(entry.path().string().find(".tmp") == std::string::npos);
 }
 
 TEST_CASE("a loss that is not finite is null in the metrics, never 0") {
@@ -220,7 +309,7 @@ TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
   for (int64_t s = 0; s < 1000; ++s)
     metrics.push_back(to_json(step(s, 0.1, 2.0 / (1.0 + static_cast<double>(s))), 10));
   metrics.push_back(to_json(evaluation(999, "d")));
-  const std::string svg = draw_curve("a <run> & more", metrics, 20);
+  const std::string svg = drawn("a <run> & more", metrics);
   CHECK(svg.find("<svg") == 0);
   CHECK(svg.find("</svg>") != std::string::npos);
   CHECK(svg.find("a &lt;run&gt; &amp; more") != std::string::npos);
@@ -228,7 +317,7 @@ TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
   CHECK(svg.find("best 70.00 %") != std::string::npos);
   CHECK(svg.find("prefers-color-scheme: dark") != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
-  CHECK(draw_curve("nothing yet", {}, 20).find("nan") == std::string::npos);
+  CHECK(drawn("nothing yet", {}).find("nan") == std::string::npos);
 }
 
 TEST_CASE("a run directory is made fresh, refused when it is not empty, and taken up by resume") {
