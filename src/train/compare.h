@@ -1,7 +1,7 @@
 // Two result files side by side. Comparable are runs of an identical experiment (equal hash) and of the same
 // task (same training and held-out images, same network); anything else is refused with the keys that differ.
 // Digests decide whether the numbers are the same: "bitwise equal through step N", or the first evaluation at
-// which they differ.
+// which they differ, with what differs between the launches' fingerprints.
 #pragma once
 
 #include <filesystem>

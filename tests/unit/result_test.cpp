@@ -1,7 +1,7 @@
 #include "train/result.h"
 
-#include <catch2/catch.hpp>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <cmath>
 #include <fstream>
@@ -139,7 +139,15 @@ TEST_CASE("equal experiments with equal weights are bitwise equal") {
 TEST_CASE(
     "compare names the first evaluation at which weights differ, and calls slower and worse a regression") {
   const Comparison differ = compare(result_of(), result_of(0.5, "other"));
-  CHECK(differ.numerics == "bitwise equal through step 1, different at step 3");
+  CHECK(differ.numerics ==
+        "bitwise equal through step 1, different at step 3; their fingerprints are the same");
+  Json other = result_of(0.5, "other");
+  other["launch"]["per_rank"][0]["threads"] = 4;
+  other["launch"]["road"] = "library";
+  CHECK(compare(result_of(), other).numerics ==
+        "bitwise equal through step 1, different at step 3; their launches differ in threads: 2 | 4, road: "
+        "tree | "
+        "library");
   CHECK(differ.exit_code == 0);
   CHECK(compare(result_of(), result_of(0.6)).exit_code == 1);
   CHECK(compare(result_of(0.6), result_of()).exit_code == 0);
