@@ -14,9 +14,9 @@ Log::Log(Level level, int rank, const std::string& host, const std::string& file
   logger_ = std::make_shared<spdlog::logger>("convoy", sinks.begin(), sinks.end());
   const std::string who = rank == 0 ? "" : fmt::format("rank {} @{}: ", rank, host);
   logger_->set_pattern("[%H:%M:%S] " + who + "%v");
-  logger_->set_level(level == Level::verbose                  ? spdlog::level::debug
-                     : level == Level::quiet || rank != 0     ? spdlog::level::warn
-                                                              : spdlog::level::info);
+  logger_->set_level(level == Level::verbose              ? spdlog::level::debug
+                     : level == Level::quiet || rank != 0 ? spdlog::level::warn
+                                                          : spdlog::level::info);
   logger_->flush_on(spdlog::level::info);
 }
 

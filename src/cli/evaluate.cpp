@@ -96,10 +96,11 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   const auto loader = make_loader(dataset, options);
   const Totals totals = evaluate(*plan, *loader, program.images, comm);
   if (comm.rank() == 0) print_counts(flags, step, totals, arena.digest());
-  require(totals.nonfinite == 0, Exit::diverged,
-          "the loss of {} of {} held-out images is not finite: these weights have diverged; evaluate an earlier "
-          "checkpoint with --checkpoint",
-          totals.nonfinite, totals.images);
+  require(
+      totals.nonfinite == 0, Exit::diverged,
+      "the loss of {} of {} held-out images is not finite: these weights have diverged; evaluate an earlier "
+      "checkpoint with --checkpoint",
+      totals.nonfinite, totals.images);
   return 0;
 }
 

@@ -76,6 +76,8 @@ std::vector<Placed> write_structure(const fs::path& path, const Graph& graph, co
   checkpoint::write_attribute(file, "states", int64_t{arena.states()});
   checkpoint::write_attribute(file, "experiment_hash", snapshot.hash);
   checkpoint::write_attribute(file, "experiment", snapshot.arithmetic);
+  checkpoint::write_attribute(file, "fingerprint", snapshot.fingerprint);
+  checkpoint::write_attribute(file, "claim", snapshot.claim);
   checkpoint::write_attribute(file, "weights_digest", arena.digest());
   for (int state = -1; state < arena.states(); ++state) {
     const checkpoint::Handle group =
@@ -97,7 +99,9 @@ Snapshot read_heading(hid_t file) {
   return {.step = checkpoint::read_integer(file, "step"),
           .seed = static_cast<uint64_t>(checkpoint::read_integer(file, "seed")),
           .hash = checkpoint::read_string(file, "experiment_hash"),
-          .arithmetic = checkpoint::read_string(file, "experiment")};
+          .arithmetic = checkpoint::read_string(file, "experiment"),
+          .fingerprint = checkpoint::read_string_if_there(file, "fingerprint"),
+          .claim = checkpoint::read_string_if_there(file, "claim")};
 }
 
 void require_same_network(const fs::path& path, hid_t file, hid_t group, const Graph& graph,

@@ -117,6 +117,10 @@ std::string read_string(hid_t object, const std::string& name) {
   return value;
 }
 
+std::string read_string_if_there(hid_t object, const std::string& name) {
+  return H5Aexists(object, name.c_str()) > 0 ? read_string(object, name) : "";
+}
+
 std::vector<std::string> members(hid_t group) {
   std::vector<std::string> names;
   const auto add = [](hid_t, const char* name, const H5L_info_t*, void* into) -> herr_t {

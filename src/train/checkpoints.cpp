@@ -46,6 +46,17 @@ std::vector<fs::path> list_checkpoints(const fs::path& directory) {
   return found;
 }
 
+std::string newest_fingerprint(const fs::path& directory) {
+  for (const fs::path& path : list_checkpoints(directory)) {
+    try {
+      return read_snapshot(path).fingerprint;
+    } catch (const BrokenCheckpoint&) {
+      continue;  // restore() says so
+    }
+  }
+  return "";
+}
+
 Checkpoints::Checkpoints(CheckpointPolicy policy, const Graph& graph, Communicator& comm, Log log)
     : policy_(std::move(policy)), graph_(graph), comm_(comm), log_(std::move(log)) {
   require(policy_.keep >= 1, Exit::usage, "checkpoints to keep = {}: at least 1", policy_.keep);
@@ -55,7 +66,8 @@ Checkpoints::Checkpoints(CheckpointPolicy policy, const Graph& graph, Communicat
 // What a killed run was writing; nobody else writes here (train/run_lock.h).
 void Checkpoints::remove_torn() const {
   std::error_code error;
-  for (fs::directory_iterator entry(policy_.directory, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(policy_.directory, error), end; !error && entry != end;
+       entry.increment(error)) {
     fs::path name = entry->path();
     if (name.extension() != ".tmp" || !step_of(name.replace_extension())) continue;
     std::error_code refused;
@@ -67,9 +79,9 @@ int64_t Checkpoints::newest_whole(Arena& arena, const Snapshot& wanted) {
   for (const fs::path& path : list_checkpoints(policy_.directory)) {
     try {
       require_same_experiment(path, read_snapshot(path), wanted);
-      const Snapshot found = read_checkpoint(path, graph_, arena);
-      log_.info("resumed from {}: {} steps are done", path.string(), found.step);
-      return found.step;
+      restored_ = read_checkpoint(path, graph_, arena);
+      log_.info("resumed from {}: {} steps are done", path.string(), restored_.step);
+      return restored_.step;
     } catch (const BrokenCheckpoint& error) {
       fs::path aside = path;
       aside += ".broken";
@@ -100,7 +112,8 @@ void Checkpoints::write(const Arena& arena, const Snapshot& now) {
   const auto failed = [&](const std::exception& error, Exit code) {
     failure_ = error.what();
     code_ = code;
-    log_.warn("no checkpoint at step {}: {}; the run goes on, earlier checkpoints are whole", now.step, failure_);
+    log_.warn("no checkpoint at step {}: {}; the run goes on, earlier checkpoints are whole", now.step,
+              failure_);
   };
   try {
     write_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now);

@@ -29,6 +29,8 @@ class Checkpoints {
   // The step to go on with; 0, and the arena as it was, without a checkpoint. Falls back to the previous one,
   // with a warning, if the newest is broken. On return every rank has the same arena.
   int64_t restore(Arena& arena, const Snapshot& wanted);
+  // What restore() has gone on from; rank 0. Its step is 0 if nothing.
+  const Snapshot& restored() const { return restored_; }
   // `now.step` steps are done. False if it could not be saved.
   bool save(const Arena& arena, const Snapshot& now);
   double seconds() const { return seconds_; }
@@ -46,9 +48,13 @@ class Checkpoints {
   Communicator& comm_;
   Log log_;
   double seconds_ = 0.0;
+  Snapshot restored_;
   std::string failure_;
   Exit code_ = Exit::ok;
 };
+
+// Of the newest checkpoint in `directory` that can be read; "" if there is none or it does not say.
+std::string newest_fingerprint(const std::filesystem::path& directory);
 
 // checkpoint-<step>.h5 in `directory`, newest first.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& directory);

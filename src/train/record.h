@@ -16,7 +16,7 @@ struct StepRecord {
   int64_t step = 0;
   Totals totals;  // over all workers and ranks
   double rate = 0;
-  StepTimes times;  // this rank's
+  StepTimes times;      // this rank's
   bool warmup = false;  // the first of a launch, which pays for set-up: in no quantile
 };
 
@@ -52,7 +52,9 @@ class Record {
  public:
   virtual ~Record() = default;
   // What the steps before `step` have left; only rank 0 knows, and only rank 0 tells.
-  virtual Carried start(int64_t /*step: restored, or 0*/, const FinalRecord& /*what is known by then*/) { return {}; }
+  virtual Carried start(int64_t /*step: restored, or 0*/, const FinalRecord& /*what is known by then*/) {
+    return {};
+  }
   virtual void step(const StepRecord&) {}
   virtual void evaluation(const EvaluationRecord&) {}
   virtual void checkpoint(int64_t /*steps done*/, double /*seconds*/) {}

@@ -47,9 +47,10 @@ class Result {
   std::string status_ = "running";
   int64_t resumed_at_ = 0, steps_done_ = 0;
   std::vector<Json> epochs_;
-  std::vector<double> step_seconds_;  // of all steps, launches before this one included, but each launch's first
-  int64_t launches_first_ = 0;        // those left out
-  FinalRecord before_;                // seconds of earlier launches; initialization is not in the metrics
+  // Of all steps, launches before this one included, but each launch's first.
+  std::vector<double> step_seconds_;
+  int64_t launches_first_ = 0;  // those left out
+  FinalRecord before_;          // seconds of earlier launches; initialization is not in the metrics
   FinalRecord known_;
 };
 

@@ -82,7 +82,8 @@ bool wanted_variable(const std::string& entry) {
   for (const char* secret : {"TOKEN", "JWT", "KEY", "PASS", "SECRET", "COOKIE"})
     if (name.find(secret) != std::string::npos) return false;
   // The launcher's own addresses and scratch folders say nothing about the run.
-  for (const char* noise : {"OMPI_MCA_orte", "OMPI_MCA_ess", "OMPI_MCA_initial_wdir", "OMPI_FILE", "OMPI_ARGV"})
+  for (const char* noise :
+       {"OMPI_MCA_orte", "OMPI_MCA_ess", "OMPI_MCA_initial_wdir", "OMPI_FILE", "OMPI_ARGV"})
     if (name.starts_with(noise)) return false;
   for (const char* prefix : {"CONVOY_", "OMP_", "GOMP_", "KMP_", "DNNL_", "ONEDNN_", "OMPI_", "PMI_", "MPI",
                              "SLURM_", "PBS_", "FLUX_", "LSB_", "CUDA_", "NCCL_"})

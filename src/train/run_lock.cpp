@@ -35,7 +35,8 @@ RunLock::RunLock(const std::filesystem::path& folder) {
     if (errno != EWOULDBLOCK) return;  // no flock here: nothing to hold
     const std::string holder = content(descriptor_);
     ::close(descriptor_);
-    fail(Exit::temporary, "{} is in use by {}: wait until that run has ended, or end it", folder.string(), holder);
+    fail(Exit::temporary, "{} is in use by {}: wait until that run has ended, or end it", folder.string(),
+         holder);
   }
   const std::string text = this_process();
   // The name is for people; a disk too full for it does not take the lock away.

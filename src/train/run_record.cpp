@@ -77,7 +77,10 @@ void RunRecord::evaluation(const EvaluationRecord& record) {
 }
 
 void RunRecord::checkpoint(int64_t steps_done, double seconds) {
-  append({{"event", "checkpoint"}, {"step", steps_done - 1}, {"steps_done", steps_done}, {"seconds_s", seconds}});
+  append({{"event", "checkpoint"},
+          {"step", steps_done - 1},
+          {"steps_done", steps_done},
+          {"seconds_s", seconds}});
 }
 
 void RunRecord::finish(const FinalRecord& record) {
@@ -87,8 +90,9 @@ void RunRecord::finish(const FinalRecord& record) {
   try {
     result_.write(directory_.result());
   } catch (const std::exception& error) {
-    convoy::fail(Exit::temporary, "{} is not the final result: {}; the checkpoints hold the weights, --resume writes it again",
-         directory_.result().string(), error.what());
+    convoy::fail(Exit::temporary,
+                 "{} is not the final result: {}; the checkpoints hold the weights, --resume writes it again",
+                 directory_.result().string(), error.what());
   }
   if (record.status == "completed")
     log_.info("done: {} of training, {} of evaluation; weights {}", human_seconds(record.train_seconds),
@@ -98,7 +102,8 @@ void RunRecord::finish(const FinalRecord& record) {
 void RunRecord::fail(int exit_code, const std::string& reason) {
   progress_.clear();
   log_.file_only(reason);
-  if (!metrics_ || result_.ended()) return;  // not begun: the folder's result is another launch's; or already told
+  if (!metrics_ || result_.ended())
+    return;  // not begun: the folder's result is another launch's; or already told
   result_.fail(exit_code, reason);
   draw();
   careful(directory_.result(), [&] { result_.write(directory_.result()); });

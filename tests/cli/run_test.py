@@ -69,6 +69,18 @@ class Run(ConvoyTest):
         steps = [line["step"] for line in lines if line["event"] == "step"]
         self.assertEqual(steps, list(range(180)))
 
+    def test_a_plain_resume_computes_as_the_run_did(self):
+        self.must("train", self.job, *self.sets, "--out", self.folder / "slow", "--quiet", "--backend", "reference", "--road",
+                  "library")
+        self.must("train", "--resume", self.folder / "slow", "--quiet")
+        result = self.result("slow")
+        rank = result["launch"]["per_rank"][0]
+        self.assertEqual((rank["backend"], rank["threads"], result["launch"]["road"]), ("reference", 1, "library"))
+        self.assertIn("bitwise", result["claim"])
+        out = self.must("train", "--resume", self.folder / "slow", "--quiet", "--backend", "onednn")
+        self.assertIn("backend: reference | onednn", out)
+        self.assertEqual(self.result("slow")["claim"], "repeatable")
+
     def test_a_run_that_an_error_ends_is_failed(self):
         spoilt = self.folder / "set/spoilt"
         shutil.copytree(self.folder / "set/train", spoilt)

@@ -1,6 +1,7 @@
 // The loop's own behaviour on these ranks: counts, learning, stops and faults.
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -75,6 +76,12 @@ TEST_CASE("losses and counts are exact, equal on every rank and for any number o
   REQUIRE(here.last.ranks.size() == static_cast<size_t>(world().size()));
   CHECK(here.last.ranks.back().workers == 8 / world().size());
   CHECK(here.last.flops_per_image > 0);
+  // log2(workers a rank) arenas of partial sums, and the tree's scratch where there is another rank.
+  const RankReport& report = here.last.ranks.back();
+  const size_t arena = report.arena_bytes / 3, levels[] = {3, 2, 1, 0};
+  const size_t sums = levels[std::countr_zero(static_cast<unsigned>(world().size()))] * arena;
+  CHECK(report.partial_sum_bytes >= sums);
+  CHECK((report.partial_sum_bytes > sums) == (world().size() > 1));
   CHECK(here.last.claim.find("bitwise") == 0);
 }
 
