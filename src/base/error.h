@@ -15,10 +15,10 @@ namespace convoy {
 
 enum class Exit {
   ok = 0,
-  failed = 1,
-  diverged = 2,     // also: `compare` refused, or found a regression
+  failed = 1,       // also: `compare` found a regression of B against A
+  diverged = 2,     // also: `compare` refused, as the two are not comparable
   usage = 64,       // wrong flag, unknown key, bad job file
-  temporary = 75,   // storage full or unreachable: the same command may succeed later
+  temporary = 75,   // storage full or unreachable, the run's folder in use: the same command may succeed later
   time_limit = 85,  // stopped by a signal or time limit after a checkpoint: requeue me
 };
 

@@ -95,14 +95,13 @@ void replace_file(const fs::path& path, std::string_view content) {
   fs::path temporary = path;
   temporary += fmt::format(".tmp.{}", ::getpid());
   try {
-    File file(temporary, File::Mode::create);
-    file.write_at(0, content.data(), content.size());
+    File(temporary, File::Mode::create).write_at(0, content.data(), content.size());
+    publish(temporary, path);
   } catch (...) {
     std::error_code ignored;
     fs::remove(temporary, ignored);
     throw;
   }
-  publish(temporary, path);
 }
 
 }  // namespace convoy

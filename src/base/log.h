@@ -35,6 +35,9 @@ class Log {
     write(3, fmt::format(text, std::forward<Args>(args)...));
   }
 
+  // For the file alone: what standard error is told by others (an error that ends the program).
+  void file_only(const std::string& line) const;
+
  private:
   void write(int severity, const std::string& line) const;
   std::shared_ptr<spdlog::logger> logger_;

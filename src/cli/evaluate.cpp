@@ -57,7 +57,8 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
                                       {"correct5", totals.correct5},
                                       {"top1", share(totals.correct1)},
                                       {"top5", share(totals.correct5)},
-                                      {"loss", totals.mean_loss()},
+                                      {"loss", totals.mean_loss()},  // NaN is dumped as null
+                                      {"nonfinite", totals.nonfinite},
                                       {"weights_xxh3", digest}};
     fmt::print("{}\n", line.dump(2));
     return;
@@ -95,6 +96,11 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   const auto loader = make_loader(dataset, options);
   const Totals totals = evaluate(*plan, *loader, program.images, comm);
   if (comm.rank() == 0) print_counts(flags, step, totals, arena.digest());
+  require(
+      totals.nonfinite == 0, Exit::diverged,
+      "the loss of {} of {} held-out images is not finite: these weights have diverged; evaluate an earlier "
+      "checkpoint with --checkpoint",
+      totals.nonfinite, totals.images);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
@@ -96,6 +97,15 @@ void print_schedule(const Schedule& schedule, bool jumps) {
                     '#'));
 }
 
+// What the network tells apart, which may be more than the set holds.
+int classes_of(const Graph& graph) {
+  for (const Node& node : graph.nodes)
+    if (std::holds_alternative<SoftmaxLoss>(node.op))
+      return graph.nodes[static_cast<size_t>(node.inputs.front())].shape.channels;
+  ensure(false);
+  return 0;
+}
+
 int plan(const Flags& flags) {
   Experiment experiment = parse_experiment(flags.job, flags.overrides);
   LocalCommunicator alone;
@@ -113,7 +123,7 @@ int plan(const Flags& flags) {
   fmt::print(
       "  network     {}, {} x {} pixels, {} classes: {} parameters, {:.3g} G multiply-adds an image "
       "forward\n",
-      graph.name, experiment.network.input, experiment.network.input, sets.train.classes, graph.parameters(),
+      graph.name, experiment.network.input, experiment.network.input, classes_of(graph), graph.parameters(),
       static_cast<double>(multiply_adds(graph)) * 1e-9);
   fmt::print("  training    {:.4g} Gflop an image ({:.4g} forward, {:.4g} backward)\n",
              static_cast<double>(costs.forward.flops + costs.backward.flops) / images * 1e-9,
@@ -129,8 +139,11 @@ int plan(const Flags& flags) {
   const auto arena = static_cast<uint64_t>(program.layout.elements) * 4;
   const auto peak = static_cast<uint64_t>(*std::max_element(live.begin(), live.end()));
   fmt::print(
-      "  memory      {} of values and gradients at the peak, {} of weights, velocity and gradients a rank\n",
-      human_bytes(peak), human_bytes(arena * 3));
+      "  memory      {} of values and gradients at the peak, {} of weights, velocity and gradients, "
+      "{} of partial sums a rank\n",
+      human_bytes(peak), human_bytes(arena * 3),
+      human_bytes(reducer_bytes(program.layout, placement.reducer.road, placement.ranks(),
+                                placement.shares.front().count)));
   fmt::print("  allreduce   {} a step in {} buckets\n", human_bytes(arena), program.layout.buckets.size());
   print_schedule(schedule, experiment.schedule.kind == "step");
   if (flags.layers) print_layers(program, live);

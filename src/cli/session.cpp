@@ -4,9 +4,20 @@
 #include <new>
 #include <optional>
 
-#include "base/error.h"
-
 namespace convoy::cli {
+
+Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(
+        "out of memory: `convoy plan` shows what a job needs; use fewer images per worker or more nodes");
+  } catch (const std::exception& error) {
+    return Error(error.what());
+  }
+}
 
 int under_mpi(const Context& context, const std::function<int(Communicator&)>& work) {
   int argc = context.argc;
@@ -15,13 +26,8 @@ int under_mpi(const Context& context, const std::function<int(Communicator&)>& w
   std::optional<Error> failure;
   try {
     return work(session.world());
-  } catch (const Error& error) {
-    failure = error;
-  } catch (const std::bad_alloc&) {
-    failure = Error(
-        "out of memory: `convoy plan` shows what a job needs; use fewer images per worker or more nodes");
-  } catch (const std::exception& error) {
-    failure = Error(error.what());
+  } catch (const std::exception&) {
+    failure = current_error();
   }
   session.abort_job(failure->code(), failure->what());
 }

@@ -4,10 +4,14 @@
 
 #include <functional>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "comm/mpi.h"
 
 namespace convoy::cli {
+
+// The exception that is being handled, with a sentence and an exit code whatever it was.
+Error current_error();
 
 int under_mpi(const Context& context, const std::function<int(Communicator&)>& work);
 

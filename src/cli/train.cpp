@@ -13,6 +13,7 @@
 #include "cli/signals.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
+#include "train/fingerprint.h"
 #include "train/network.h"
 #include "train/run_record.h"
 #include "train/trainer.h"
@@ -29,6 +30,7 @@ struct Flags {
   CheckpointPolicy checkpoints;
   int64_t stall_seconds = 600;
   int loader_threads = 0;
+  bool backend_given = false, threads_given = false, road_given = false;
   bool oversubscribe = false, no_overlap = false, quiet = false, verbose = false;
 };
 
@@ -71,13 +73,46 @@ std::vector<int> workers_of(const Share& share) {
   return workers;
 }
 
+// A plain --resume computes as the run did, or the bits would differ from an undisturbed run's; flags win.
+PlacementOptions placement_of(const Flags& flags, Communicator& comm) {
+  PlacementOptions wanted = flags.placement;
+  wanted.overlap = !flags.no_overlap;
+  wanted.stall_limit = std::chrono::seconds(flags.stall_seconds);
+  if (flags.resume.empty()) return wanted;
+  const RunDirectory run{flags.resume};
+  const std::string before =
+      comm.gather(comm.rank() == 0 ? newest_fingerprint(run.checkpoints()) : "").front();
+  const auto one_for_all = [&](const char* key) {  // of ranks that differed there is none to take
+    const std::string value = fingerprint_value(before, key);
+    return value.find(" + ") == std::string::npos ? value : "";
+  };
+  const std::string backend = one_for_all("backend"), threads = one_for_all("threads"),
+                    road = one_for_all("road");
+  if (!flags.backend_given && !backend.empty()) wanted.backends = {backend};
+  if (!flags.threads_given && !threads.empty()) wanted.threads = std::stoi(threads);
+  if (!flags.road_given && !road.empty()) wanted.road = road;
+  return wanted;
+}
+
+// An error leaves no run that seems to go on.
+Outcome train_recorded(const Job& job, const RunDirectory& directory) {
+  try {
+    return train(job);
+  } catch (const std::exception&) {
+    const Error error = current_error();
+    const std::string who =
+        job.comm.size() > 1 ? fmt::format("rank {} on {}: ", job.comm.rank(), job.comm.host()) : "";
+    job.record.fail(static_cast<int>(error.code()), who + error.what());
+    if (job.comm.rank() != 0) mark_failed(directory, static_cast<int>(error.code()), who + error.what());
+    throw error;
+  }
+}
+
 int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
   const Experiment experiment = read_experiment(flags);
-  PlacementOptions wanted = flags.placement;
-  wanted.overlap = !flags.no_overlap;
-  wanted.stall_limit = std::chrono::seconds(flags.stall_seconds);
+  const PlacementOptions wanted = placement_of(flags, comm);
   Placement placement = place(experiment.minibatch.workers, comm.size(), wanted);
 
   const Affinity affinity =
@@ -120,19 +155,20 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   checkpoints.directory = directory.checkpoints();
   checkpoints.resume = resume;
   const StopSignals signals;
-  const Outcome outcome = train(Job{.experiment = experiment,
-                                    .placement = placement,
-                                    .graph = graph,
-                                    .comm = comm,
-                                    .backend = *backend,
-                                    .images = *images,
-                                    .held_out = held_out.get(),
-                                    .train_facts = sets.train,
-                                    .held_out_facts = sets.held_out,
-                                    .checkpoints = checkpoints,
-                                    .record = record ? *record : silent,
-                                    .log = log,
-                                    .stop = &signals.asked()});
+  const Job job{.experiment = experiment,
+                .placement = placement,
+                .graph = graph,
+                .comm = comm,
+                .backend = *backend,
+                .images = *images,
+                .held_out = held_out.get(),
+                .train_facts = sets.train,
+                .held_out_facts = sets.held_out,
+                .checkpoints = checkpoints,
+                .record = record ? *record : silent,
+                .log = log,
+                .stop = &signals.asked()};
+  const Outcome outcome = train_recorded(job, directory);
   if (comm.rank() == 0) {
     if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
     fmt::print("{} steps, digest {}\n", outcome.steps, outcome.digest);
@@ -211,7 +247,10 @@ void add_train(CLI::App& app, Context& context) {
   add_checkpoint_flags(*command, flags->checkpoints);
   command->add_flag("--quiet", flags->quiet, "warnings only");
   command->add_flag("--verbose", flags->verbose, "also placement and plan details");
-  command->callback([&context, flags] {
+  command->callback([&context, flags, command] {
+    flags->backend_given = command->count("--backend") > 0;
+    flags->threads_given = command->count("--threads") > 0;
+    flags->road_given = command->count("--road") > 0;
     context.chosen = [flags, &context] {
       return under_mpi(context, [&](Communicator& comm) { return train_rank(*flags, context, comm); });
     };

@@ -23,6 +23,10 @@ size_t largest_bucket(const Layout& layout) {
 
 }  // namespace
 
+size_t BucketSums::scratch_for(const Layout& layout, Road road, int ranks) {
+  return road == Road::tree ? tree_scratch(largest_bucket(layout), ranks) : 0;
+}
+
 BucketSums::BucketSums(Communicator& communicator, Arena& arena, Road road,
                        std::chrono::milliseconds stall_limit, Source& source)
     : communicator_(communicator),
@@ -33,8 +37,7 @@ BucketSums::BucketSums(Communicator& communicator, Arena& arena, Road road,
       hosts_(communicator.gather(communicator.host())),
       scratch_(host_buffer(0)),
       seconds_(arena.layout().buckets.size(), 0.0) {
-  if (road != Road::tree) return;
-  scratch_elements_ = tree_scratch(largest_bucket(arena.layout()), communicator.size());
+  scratch_elements_ = scratch_for(arena.layout(), road, communicator.size());
   scratch_ = host_buffer(scratch_elements_ * sizeof(float));
 }
 

@@ -23,6 +23,9 @@ class BucketSums {
     virtual bool stopped() const = 0;
   };
 
+  // Elements of the tree's scratch; none on the library's road.
+  static size_t scratch_for(const Layout& layout, Road road, int ranks);
+
   // Collective: gathers the ranks' hosts.
   BucketSums(Communicator& communicator, Arena& arena, Road road, std::chrono::milliseconds stall_limit,
              Source& source);

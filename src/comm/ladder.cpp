@@ -19,13 +19,18 @@ void add_left(std::span<float> to, std::span<const float> left) {
 
 int odd_part(int workers) { return workers >> std::countr_zero(static_cast<unsigned>(workers)); }
 
+size_t ladder_sums(int workers) {
+  if (workers < 2) return 0;
+  return static_cast<size_t>(std::countr_zero(static_cast<unsigned>(workers))) + (odd_part(workers) > 1);
+}
+
 Ladder::Ladder(size_t elements, int workers)
     : elements_(elements), workers_(workers), unit_(0), unit_sum_(0), levels_(0) {
   if (workers < 2) return;
   unit_ = odd_part(workers);
   levels_ = static_cast<size_t>(std::countr_zero(static_cast<unsigned>(workers)));
   unit_sum_ = levels_;
-  for (size_t i = 0; i < levels_ + (unit_ > 1); ++i) sums_.push_back(host_buffer(elements * sizeof(float)));
+  for (size_t i = 0; i < ladder_sums(workers); ++i) sums_.push_back(host_buffer(elements * sizeof(float)));
 }
 
 std::span<float> Ladder::sum(size_t index, size_t offset, size_t count) {

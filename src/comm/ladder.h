@@ -32,6 +32,7 @@ class Ladder {
   std::vector<Buffer> sums_;
 };
 
-int odd_part(int workers);  // m
+int odd_part(int workers);        // m
+size_t ladder_sums(int workers);  // partial sums of the whole arena that are kept
 
 }  // namespace convoy

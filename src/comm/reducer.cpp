@@ -156,6 +156,11 @@ void Reducer::wait() { state_->wait(); }
 
 const Reducer::Times& Reducer::times() const { return state_->times(); }
 
+size_t reducer_bytes(const Layout& layout, Road road, int ranks, int local) {
+  const size_t sums = ladder_sums(local) * static_cast<size_t>(layout.elements);
+  return (sums + BucketSums::scratch_for(layout, road, ranks)) * sizeof(float);
+}
+
 std::string claim(Road road, int ranks, int workers) {
   // One rank adds its workers in the tree's order on either road; on several the library's order is its own.
   if (road == Road::library && ranks > 1) return "repeatable";

@@ -67,6 +67,9 @@ class Reducer {
   std::unique_ptr<State> state_;
 };
 
+// Memory of a Reducer beside the arena, on a rank that runs `local` workers: partial sums and the tree's scratch.
+size_t reducer_bytes(const Layout& layout, Road road, int ranks, int local);
+
 // What may be said of the result: "bitwise for any 2^k ranks of this fingerprint" or "repeatable".
 std::string claim(Road road, int ranks, int workers);
 

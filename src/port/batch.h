@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 
 #include "base/random.h"
@@ -22,12 +23,14 @@ struct Batch {
 // Sums over images since the last Plan::totals(). Integers, so that sums over workers and ranks are exact in any order:
 // a loss is rounded once, per image, to a multiple of 2^-24.
 struct Totals {
-  int64_t images = 0, correct1 = 0, correct5 = 0;
+  int64_t images = 0, correct1 = 0, correct5 = 0;  // images: all that have a label, those below included
   int64_t loss = 0;       // in units of 2^-24 nats
-  int64_t nonfinite = 0;  // images whose loss was NaN or infinite; left out of `loss`
+  int64_t nonfinite = 0;  // images whose loss was NaN or infinite; left out of `loss`, counted as wrong
   static constexpr double unit = 0x1p-24;
+  // NaN over no image, and where any image's loss was not finite: never a number that looks like a loss.
   double mean_loss() const {
-    return images > 0 ? static_cast<double>(loss) * unit / static_cast<double>(images) : 0.0;
+    if (images == 0 || nonfinite > 0) return std::numeric_limits<double>::quiet_NaN();
+    return static_cast<double>(loss) * unit / static_cast<double>(images);
   }
   Totals& operator+=(const Totals& other);
   bool operator==(const Totals&) const = default;

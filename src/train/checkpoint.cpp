@@ -46,15 +46,17 @@ std::span<const float> piece(std::span<const float> flat, const Tensor& tensor) 
   return flat.subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.count));
 }
 
-// Asks for the whole size at once: a full disk shows here, as an errno, before HDF5 has begun.
-void reserve(const fs::path& path, size_t bytes) {
+// Asks for the whole size at once, so that a full disk shows as an errno before HDF5 has begun. A probe, no reservation:
+// HDF5 truncates the file that it creates, and what another process takes until the tensors are written is missing then,
+// again as an errno. Not posix_fallocate, which writes every block itself where the file system (NFS) cannot allocate.
+void probe_space(const fs::path& path, size_t bytes) {
   const File file(path, File::Mode::create);
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (descriptor < 0) fail_errno(errno, fmt::format("cannot open {}", path.string()));
-  const int error = ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
+  const int error = ::fallocate(descriptor, 0, 0, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
   ::close(descriptor);
-  // A file system that cannot reserve (EOPNOTSUPP, EINVAL) shows a full disk at the first write instead.
-  if (error != 0 && error != EOPNOTSUPP && error != EINVAL)
+  // A file system that cannot allocate shows a full disk at the first write instead.
+  if (error != 0 && error != EOPNOTSUPP && error != EINVAL && error != ENOSYS && error != EINTR)
     fail_errno(error, fmt::format("cannot write {} bytes to {}", bytes, path.string()));
 }
 
@@ -74,6 +76,8 @@ std::vector<Placed> write_structure(const fs::path& path, const Graph& graph, co
   checkpoint::write_attribute(file, "states", int64_t{arena.states()});
   checkpoint::write_attribute(file, "experiment_hash", snapshot.hash);
   checkpoint::write_attribute(file, "experiment", snapshot.arithmetic);
+  checkpoint::write_attribute(file, "fingerprint", snapshot.fingerprint);
+  checkpoint::write_attribute(file, "claim", snapshot.claim);
   checkpoint::write_attribute(file, "weights_digest", arena.digest());
   for (int state = -1; state < arena.states(); ++state) {
     const checkpoint::Handle group =
@@ -95,7 +99,9 @@ Snapshot read_heading(hid_t file) {
   return {.step = checkpoint::read_integer(file, "step"),
           .seed = static_cast<uint64_t>(checkpoint::read_integer(file, "seed")),
           .hash = checkpoint::read_string(file, "experiment_hash"),
-          .arithmetic = checkpoint::read_string(file, "experiment")};
+          .arithmetic = checkpoint::read_string(file, "experiment"),
+          .fingerprint = checkpoint::read_string_if_there(file, "fingerprint"),
+          .claim = checkpoint::read_string_if_there(file, "claim")};
 }
 
 void require_same_network(const fs::path& path, hid_t file, hid_t group, const Graph& graph,
@@ -152,7 +158,7 @@ void write_checkpoint(const fs::path& path, const Graph& graph, const Arena& are
   try {
     const size_t bytes = static_cast<size_t>(arena.layout().elements) * sizeof(float) *
                          static_cast<size_t>(1 + arena.states());
-    reserve(temporary, bytes);
+    probe_space(temporary, bytes);
     const std::vector<Placed> placed = write_structure(temporary, graph, arena, snapshot);
     File file(temporary, File::Mode::update);
     for (const Placed& tensor : placed)

@@ -18,6 +18,8 @@ struct Snapshot {
   uint64_t seed = 0;
   std::string hash;        // of the experiment
   std::string arithmetic;  // the lines it is the hash of, to say what differs
+  // Of the run that has come so far (train/fingerprint.h); "": not recorded.
+  std::string fingerprint{}, claim{};
 };
 
 // Damaged or unreadable, as opposed to "whole, but of something else": an older checkpoint may serve.

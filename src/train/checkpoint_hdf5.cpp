@@ -30,6 +30,7 @@ Handle create_file(const std::filesystem::path& path) {
   quiet();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "no HDF5 property list");
   check(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110), "HDF5 refuses format 1.10");
+  check(H5Pset_file_locking(access, false, true), "HDF5 cannot create without locks");
   return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose,
           "cannot create " + path.string()};
 }
@@ -114,6 +115,10 @@ std::string read_string(hid_t object, const std::string& name) {
   check(H5Aread(attribute, type, value.data()), "cannot read attribute " + name);
   value.resize(value.find('\0') == std::string::npos ? value.size() : value.find('\0'));
   return value;
+}
+
+std::string read_string_if_there(hid_t object, const std::string& name) {
+  return H5Aexists(object, name.c_str()) > 0 ? read_string(object, name) : "";
 }
 
 std::vector<std::string> members(hid_t group) {

@@ -42,6 +42,7 @@ void write_attribute(hid_t object, const std::string& name, int64_t value);
 void write_attribute(hid_t object, const std::string& name, const std::string& value);
 int64_t read_integer(hid_t object, const std::string& name);
 std::string read_string(hid_t object, const std::string& name);
+std::string read_string_if_there(hid_t object, const std::string& name);  // else ""
 std::vector<std::string> members(hid_t group);
 std::string library();
 

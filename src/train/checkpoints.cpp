@@ -46,19 +46,42 @@ std::vector<fs::path> list_checkpoints(const fs::path& directory) {
   return found;
 }
 
+std::string newest_fingerprint(const fs::path& directory) {
+  for (const fs::path& path : list_checkpoints(directory)) {
+    try {
+      return read_snapshot(path).fingerprint;
+    } catch (const BrokenCheckpoint&) {
+      continue;  // restore() says so
+    }
+  }
+  return "";
+}
+
 Checkpoints::Checkpoints(CheckpointPolicy policy, const Graph& graph, Communicator& comm, Log log)
     : policy_(std::move(policy)), graph_(graph), comm_(comm), log_(std::move(log)) {
   require(policy_.keep >= 1, Exit::usage, "checkpoints to keep = {}: at least 1", policy_.keep);
   if (comm_.rank() == 0 && !policy_.directory.empty()) fs::create_directories(policy_.directory);
 }
 
+// What a killed run was writing; nobody else writes here (train/run_lock.h).
+void Checkpoints::remove_torn() const {
+  std::error_code error;
+  for (fs::directory_iterator entry(policy_.directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    fs::path name = entry->path();
+    if (name.extension() != ".tmp" || !step_of(name.replace_extension())) continue;
+    std::error_code refused;
+    if (fs::remove(entry->path(), refused)) log_.detail("removed {}, torn", entry->path().string());
+  }
+}
+
 int64_t Checkpoints::newest_whole(Arena& arena, const Snapshot& wanted) {
   for (const fs::path& path : list_checkpoints(policy_.directory)) {
     try {
       require_same_experiment(path, read_snapshot(path), wanted);
-      const Snapshot found = read_checkpoint(path, graph_, arena);
-      log_.info("resumed from {}: {} steps are done", path.string(), found.step);
-      return found.step;
+      restored_ = read_checkpoint(path, graph_, arena);
+      log_.info("resumed from {}: {} steps are done", path.string(), restored_.step);
+      return restored_.step;
     } catch (const BrokenCheckpoint& error) {
       fs::path aside = path;
       aside += ".broken";
@@ -73,6 +96,7 @@ int64_t Checkpoints::newest_whole(Arena& arena, const Snapshot& wanted) {
 int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted) {
   int64_t step = 0;
   if (comm_.rank() == 0 && policy_.resume && !policy_.directory.empty()) {
+    remove_torn();
     step = newest_whole(arena, wanted);
     if (step == 0) arena.initialize(wanted.seed);  // whatever a broken file has left there
   }
@@ -84,22 +108,44 @@ int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted) {
   return step;
 }
 
+void Checkpoints::write(const Arena& arena, const Snapshot& now) {
+  const auto failed = [&](const std::exception& error, Exit code) {
+    failure_ = error.what();
+    code_ = code;
+    log_.warn("no checkpoint at step {}: {}; the run goes on, earlier checkpoints are whole", now.step,
+              failure_);
+  };
+  try {
+    write_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now);
+  } catch (const Error& error) {
+    failed(error, error.code());
+  } catch (const std::exception& error) {
+    failed(error, Exit::failed);
+  }
+}
+
+void Checkpoints::prune() const {
+  try {
+    const auto all = list_checkpoints(policy_.directory);
+    for (size_t i = static_cast<size_t>(policy_.keep); i < all.size(); ++i) {
+      std::error_code error;
+      fs::remove(all[i], error);
+      if (error) log_.warn("cannot remove the older checkpoint {}: {}", all[i].string(), error.message());
+    }
+  } catch (const std::exception& error) {
+    log_.warn("cannot look for older checkpoints: {}", error.what());
+  }
+}
+
 bool Checkpoints::save(const Arena& arena, const Snapshot& now) {
   if (policy_.directory.empty()) return true;
   const auto start = std::chrono::steady_clock::now();
   failure_.clear();
-  if (comm_.rank() == 0) {
-    try {
-      write_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now);
-      const auto all = list_checkpoints(policy_.directory);
-      for (size_t i = static_cast<size_t>(policy_.keep); i < all.size(); ++i) fs::remove(all[i]);
-    } catch (const std::exception& error) {
-      failure_ = error.what();
-      log_.warn("no checkpoint at step {}: {}; the run goes on, earlier checkpoints are whole", now.step,
-                failure_);
-    }
-  }
-  const bool saved = broadcast_integer(comm_, failure_.empty() ? 1 : 0) == 1;
+  code_ = Exit::ok;
+  if (comm_.rank() == 0) write(arena, now);
+  code_ = static_cast<Exit>(broadcast_integer(comm_, static_cast<int64_t>(code_)));
+  const bool saved = code_ == Exit::ok;
+  if (saved && comm_.rank() == 0) prune();
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return saved;
 }

@@ -1,7 +1,7 @@
 // The checkpoints of a run: DIR/checkpoint-<step>.h5, the newest `keep` of them. Rank 0 writes and reads, all
 // ranks hold the same arena; save and restore are collective. A save that fails for want of space or
 // permission is a warning and the run goes on, the previous checkpoints intact; at the end it is an error if
-// the last state could not be saved.
+// the last state could not be saved. An older file that cannot be removed is a warning too, and no failure.
 #pragma once
 
 #include <filesystem>
@@ -29,21 +29,32 @@ class Checkpoints {
   // The step to go on with; 0, and the arena as it was, without a checkpoint. Falls back to the previous one,
   // with a warning, if the newest is broken. On return every rank has the same arena.
   int64_t restore(Arena& arena, const Snapshot& wanted);
+  // What restore() has gone on from; rank 0. Its step is 0 if nothing.
+  const Snapshot& restored() const { return restored_; }
   // `now.step` steps are done. False if it could not be saved.
   bool save(const Arena& arena, const Snapshot& now);
   double seconds() const { return seconds_; }
   const std::string& last_failure() const { return failure_; }  // "" if the newest save succeeded; rank 0
+  Exit last_code() const { return code_; }                      // its error's code; on every rank
 
  private:
   int64_t newest_whole(Arena& arena, const Snapshot& wanted);
+  void write(const Arena& arena, const Snapshot& now);
+  void prune() const;
+  void remove_torn() const;
 
   CheckpointPolicy policy_;
   const Graph& graph_;
   Communicator& comm_;
   Log log_;
   double seconds_ = 0.0;
+  Snapshot restored_;
   std::string failure_;
+  Exit code_ = Exit::ok;
 };
+
+// Of the newest checkpoint in `directory` that can be read; "" if there is none or it does not say.
+std::string newest_fingerprint(const std::filesystem::path& directory);
 
 // checkpoint-<step>.h5 in `directory`, newest first.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& directory);

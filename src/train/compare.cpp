@@ -71,6 +71,30 @@ Comparability classify(const Json& a, const Json& b) {
   return Comparability::same_task;
 }
 
+// What the bits may differ by, between two launches of one experiment.
+std::string why(const Json& a, const Json& b) {
+  std::vector<std::string> differences;
+  const auto values = [](const Json& r, const std::string& key) {
+    std::vector<std::string> different;
+    for (const Json& rank : member(r, "/launch/per_rank")) {
+      const std::string value = text_of(rank, ("/" + key).c_str());
+      if (std::find(different.begin(), different.end(), value) == different.end()) different.push_back(value);
+    }
+    return fmt::format("{}", fmt::join(different, " + "));
+  };
+  const auto hold = [&](const std::string& key, const std::string& x, const std::string& y) {
+    if (x != y) differences.push_back(fmt::format("{}: {} | {}", key, x, y));
+  };
+  for (const char* key : {"backend", "library", "isa", "threads"}) hold(key, values(a, key), values(b, key));
+  for (const char* key : {"road", "ranks"}) {
+    const std::string path = fmt::format("/launch/{}", key);
+    hold(key, text_of(a, path.c_str()), text_of(b, path.c_str()));
+  }
+  hold("claim", text_of(a, "/claim"), text_of(b, "/claim"));
+  if (differences.empty()) return "; their fingerprints are the same";
+  return fmt::format("; their launches differ in {}", fmt::join(differences, ", "));
+}
+
 std::string compare_numerics(const Json& a, const Json& b) {
   const Json x = member(a, "/numerics/weights_xxh3_at"), y = member(b, "/numerics/weights_xxh3_at");
   int64_t equal = -1;
@@ -78,10 +102,11 @@ std::string compare_numerics(const Json& a, const Json& b) {
     for (const Json& other : y) {
       if (other.at("step") != mine.at("step")) continue;
       if (other.at("weights_xxh3") != mine.at("weights_xxh3"))
-        return equal < 0 ? fmt::format("the weights differ at step {}, the first that both recorded",
-                                       mine.at("step").get<int64_t>())
-                         : fmt::format("bitwise equal through step {}, different at step {}", equal,
-                                       mine.at("step").get<int64_t>());
+        return (equal < 0 ? fmt::format("the weights differ at step {}, the first that both recorded",
+                                        mine.at("step").get<int64_t>())
+                          : fmt::format("bitwise equal through step {}, different at step {}", equal,
+                                        mine.at("step").get<int64_t>())) +
+               why(a, b);
       equal = mine.at("step");
     }
   }

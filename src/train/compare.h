@@ -1,7 +1,7 @@
 // Two result files side by side. Comparable are runs of an identical experiment (equal hash) and of the same
 // task (same training and held-out images, same network); anything else is refused with the keys that differ.
 // Digests decide whether the numbers are the same: "bitwise equal through step N", or the first evaluation at
-// which they differ.
+// which they differ, with what differs between the launches' fingerprints.
 #pragma once
 
 #include <filesystem>
@@ -25,7 +25,7 @@ struct Comparison {
   std::vector<std::string> differing;  // "optimizer.momentum: 0.9 | 0.8"
   std::string numerics;                // one sentence
   std::string text;                    // the table, for printing
-  int exit_code = 0;                   // 0 no regression of B against A, 1 regression, 2 incomparable
+  int exit_code = 0;                   // 0 no regression of B against A, 1 regression, 2 not comparable
 };
 
 Json read_result(const std::filesystem::path& path);  // a result.json, or the folder that holds one

@@ -8,9 +8,7 @@
 namespace convoy {
 namespace {
 
-struct Point {
-  double x, y;
-};
+using Point = Curve::Point;
 using Line = std::vector<Point>;
 
 constexpr double left = 64, right = 836, top = 56, bottom = 380;  // of the plot, in a drawing of 900 x 440
@@ -46,16 +44,8 @@ std::string polyline(const Line& line, const Axis& x, const Axis& y, const char*
   return fmt::format("<polyline class=\"{}\" points=\"{}\"/>\n", style, points);
 }
 
-// Steps averaged in at most 400 groups: a long run's noise does not become a black band.
-Line loss_line(const std::vector<Json>& metrics, int64_t images_per_epoch) {
-  Line steps;
-  double images = 0;
-  for (const Json& m : metrics) {
-    if (m.at("event") != "step" || !m.at("loss").is_number()) continue;
-    images = m.at("images").get<double>();
-    steps.push_back(
-        {(m.at("step").get<double>() + 1) * images / static_cast<double>(images_per_epoch), m.at("loss")});
-  }
+// Averaged in at most 400 groups: a long run's noise does not become a black band.
+Line smooth(const Line& steps) {
   const size_t group = (steps.size() + 399) / 400;
   Line line;
   for (size_t i = 0; i < steps.size(); i += group) {
@@ -64,14 +54,6 @@ Line loss_line(const std::vector<Json>& metrics, int64_t images_per_epoch) {
     for (size_t j = i; j < end; ++j) sum += steps[j].y;
     line.push_back({steps[end - 1].x, sum / static_cast<double>(end - i)});
   }
-  return line;
-}
-
-Line top1_line(const std::vector<Json>& metrics) {
-  Line line;
-  for (const Json& m : metrics)
-    if (m.at("event") == "evaluation" && m.at("held_out_top1").is_number())
-      line.push_back({m.at("epoch"), 100.0 * m.at("held_out_top1").get<double>()});
   return line;
 }
 
@@ -111,8 +93,21 @@ polyline.top1 { stroke: #ee8a45; } text.top1, circle.top1 { fill: #ee8a45; }
 
 }  // namespace
 
-std::string draw_curve(const std::string& title, const std::vector<Json>& metrics, int64_t images_per_epoch) {
-  const Line loss = loss_line(metrics, images_per_epoch), top1 = top1_line(metrics);
+Curve::Curve(std::string title, int64_t images_per_epoch)
+    : title_(std::move(title)), images_per_epoch_(static_cast<double>(images_per_epoch)) {}
+
+void Curve::add(const Json& line) {
+  if (line.at("event") == "step" && line.at("loss").is_number()) {
+    const double images = (line.at("step").get<double>() + 1) * line.at("images").get<double>();
+    loss_.push_back({images / images_per_epoch_, line.at("loss")});
+  }
+  if (line.at("event") == "evaluation" && line.at("held_out_top1").is_number())
+    top1_.push_back({line.at("epoch"), 100.0 * line.at("held_out_top1").get<double>()});
+}
+
+std::string Curve::svg() const {
+  const Line loss = smooth(loss_);
+  const Line& top1 = top1_;
   double last_epoch = 0, highest_loss = 0, best = 0;
   for (const Point& p : loss)
     last_epoch = std::max(last_epoch, p.x), highest_loss = std::max(highest_loss, p.y);
@@ -122,7 +117,7 @@ std::string draw_curve(const std::string& title, const std::vector<Json>& metric
   const Axis y_loss = axis_for(0, highest_loss), y_top1{0, 100, 20};
 
   std::string svg = head;
-  svg += fmt::format("<text class=\"title\" x=\"{}\" y=\"26\">{}</text>\n", left, escape(title));
+  svg += fmt::format("<text class=\"title\" x=\"{}\" y=\"26\">{}</text>\n", left, escape(title_));
   svg += fmt::format("<text class=\"loss\" x=\"{}\" y=\"46\">training loss (nats)</text>\n", left);
   svg += fmt::format("<text class=\"top1\" x=\"{}\" y=\"46\" text-anchor=\"end\">held-out top-1{}</text>\n",
                      right,

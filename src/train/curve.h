@@ -1,5 +1,5 @@
 // curve.svg: training loss and held-out top-1 over epochs, one self-contained file that follows the viewer's
-// light or dark scheme. Drawn from the evaluations' and steps' lines of metrics.jsonl.
+// light or dark scheme. Fed with the lines of metrics.jsonl as they come; keeps two numbers of each.
 #pragma once
 
 #include <string>
@@ -9,7 +9,20 @@
 
 namespace convoy {
 
-// `images_per_epoch`: of the training set.
-std::string draw_curve(const std::string& title, const std::vector<Json>& metrics, int64_t images_per_epoch);
+class Curve {
+ public:
+  Curve(std::string title, int64_t images_per_epoch /*of the training set*/);
+  void add(const Json& line);
+  std::string svg() const;
+
+  struct Point {
+    double x, y;  // epochs; nats or per cent
+  };
+
+ private:
+  std::string title_;
+  double images_per_epoch_;
+  std::vector<Point> loss_, top1_;
+};
 
 }  // namespace convoy

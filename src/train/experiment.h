@@ -18,10 +18,10 @@ namespace convoy {
 
 struct NetworkOptions {
   std::string model = "resnet50";  // resnet{18,34,50,101,152}, alexnet, alexnet-bn, alexnet-torchvision
-  std::string variant =
-      "v1.5";  // ResNet: stride on the 3x3 (v1.5: fb.resnet.torch, Goyal et al.) or the 1x1 (v1: He et al.)
-  std::string stem =
-      "imagenet";            // ResNet: 7x7/2 and max pooling, or "small" (3x3/1) for 32 to 64 pixel inputs
+  // ResNet: stride on the 3x3 (v1.5: fb.resnet.torch, Goyal et al.) or on the 1x1 (v1: He et al.).
+  std::string variant = "v1.5";
+  // ResNet: 7x7/2 and max pooling, or "small" (3x3/1) for inputs of 32 to 64 pixels.
+  std::string stem = "imagenet";
   int width = 64;            // ResNet: channels of the first stage; 64 in every published network
   int input = 224;           // pixels a side; 227 for alexnet and alexnet-bn
   int classes = 0;           // 0: as many as the training set has
@@ -86,8 +86,8 @@ struct ScheduleOptions {
   double factor = 0.1;                         // step: at each milestone
   double power = 2.0;                          // poly
   double end_rate = 0.0;                       // poly, cosine: absolute
-  std::string decay = "shifted";  // poly, cosine: over the steps after warm-up, or "continued" from the
-                                  // current step (nvcaffe)
+  // poly, cosine: over the steps after warm-up, or "continued" from the current step (nvcaffe).
+  std::string decay = "shifted";
 };
 
 struct Experiment {
@@ -109,8 +109,7 @@ struct DatasetFacts {
   int classes = 0;
 };
 
-// Overrides are "section.key=value" with a TOML value; a bare word is a string. Exit::usage on anything
-// wrong.
+// Overrides are "section.key=value" with a TOML value; a bare word is a string. Exit::usage on anything wrong.
 Experiment parse_experiment(const std::filesystem::path& file,
                             const std::vector<std::string>& overrides = {});
 Experiment parse_experiment_text(std::string_view text, const std::string& file_name,

@@ -17,11 +17,24 @@ Json share(int64_t part, int64_t whole) {
   return whole > 0 ? Json(static_cast<double>(part) / static_cast<double>(whole)) : Json(nullptr);
 }
 
-Json mean_loss(const Totals& totals) {
-  return totals.images > 0 ? number(totals.mean_loss()) : Json(nullptr);
-}
+Json mean_loss(const Totals& totals) { return number(totals.mean_loss()); }
 
 }  // namespace
+
+Carried carried(const std::vector<Json>& kept) {
+  Carried sums;
+  for (const Json& line : kept) {
+    if (line.at("event") == "evaluation") sums = {};
+    if (line.at("event") != "step") continue;
+    sums.train += Totals{.images = line.at("images"),
+                         .correct1 = line.at("correct1"),
+                         .correct5 = line.value("correct5", int64_t{0}),
+                         .loss = line.at("loss_sum"),
+                         .nonfinite = line.at("nonfinite")};
+    sums.seconds += line.value("step_s", 0.0);
+  }
+  return sums;
+}
 
 std::vector<Json> read_metrics(const std::filesystem::path& path) {
   std::vector<Json> lines;
@@ -63,8 +76,10 @@ Json to_json(const StepRecord& r, int64_t images) {
           {"loss", mean_loss(r.totals)},
           {"loss_sum", r.totals.loss},
           {"correct1", r.totals.correct1},
+          {"correct5", r.totals.correct5},
           {"nonfinite", r.totals.nonfinite},
           {"rate", number(r.rate)},
+          {"warmup", r.warmup},
           {"step_s", r.times.total},
           {"data_wait_s", r.times.data_wait},
           {"compute_s", r.times.compute},
@@ -87,6 +102,7 @@ Json to_json(const EvaluationRecord& r) {
           {"held_out_top5", share(r.held_out.correct5, r.held_out.images)},
           {"correct1", r.held_out.images > 0 ? Json(r.held_out.correct1) : Json(nullptr)},
           {"correct5", r.held_out.images > 0 ? Json(r.held_out.correct5) : Json(nullptr)},
+          {"nonfinite", r.held_out.images > 0 ? Json(r.held_out.nonfinite) : Json(nullptr)},
           {"rate", number(r.rate)},
           {"train_s", r.train_seconds},
           {"evaluate_s", r.seconds},

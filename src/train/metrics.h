@@ -1,7 +1,7 @@
-// metrics.jsonl: one JSON object a line, {"event": "step" | "evaluation" | "checkpoint", "step": n, ...}, units in the
-// names (_s, _per_s). Appended and flushed line by line: what is there survives a kill, and a torn last line is dropped
-// on reading. Accuracies are integers (correct1, correct5, images) beside the fractions; the loss is exact in units of
-// 2^-24.
+// metrics.jsonl: one JSON object a line, {"event": "step" | "evaluation" | "checkpoint", "step": n, ...}, units in
+// the names (_s, _per_s). Appended and flushed line by line: what is there survives a kill, and a torn last line is
+// dropped on reading. Accuracies are integers (correct1, correct5, images) beside the fractions; the sum of the loss
+// is exact, in units of 2^-24, and a mean that is not finite is null beside `nonfinite`, the images that made it so.
 #pragma once
 
 #include <cstdio>
@@ -31,6 +31,7 @@ class Metrics {
 
 Json to_json(const StepRecord& record, int64_t images);
 Json to_json(const EvaluationRecord& record);
+Carried carried(const std::vector<Json>& kept);  // over the steps after the last evaluation
 std::vector<Json> read_metrics(const std::filesystem::path& path);
 
 }  // namespace convoy

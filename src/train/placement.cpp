@@ -23,9 +23,8 @@ Placement place(int workers, int ranks, const PlacementOptions& options) {
   const bool tree = options.road == "tree";
   const std::vector<int> counts = tree_counts(workers);
   require(!tree || (workers % ranks == 0 && (ranks & (ranks - 1)) == 0), Exit::usage,
-          "{} ranks cannot share {} workers on the tree: start {} ranks, or take --road library with up to "
-          "{} (then the "
-          "result is repeatable, but not the same bits on every number of ranks)",
+          "{} ranks cannot share {} workers on the tree: start {} ranks, or take --road library with up to {} "
+          "(then the result is repeatable, but not the same bits on every number of ranks)",
           ranks, workers, fmt::join(counts, ", "), workers);
   require(ranks <= workers, Exit::usage,
           "{} ranks for {} workers leaves ranks without work: start at most {}", ranks, workers, workers);

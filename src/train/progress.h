@@ -21,8 +21,8 @@ class Progress {
   void start(int64_t first_step, int64_t steps, int64_t images_per_step, int64_t training_samples);
   void step(const StepRecord& record);
   void clear();  // takes the terminal's line away before something else is printed
-  std::string line(const StepRecord& record)
-      const;  // "epoch 1.25/4  step 12/40  loss 2.3456  rate 0.1  312 img/s  left 2 min 10 s"
+  // "epoch 1.25/4  step 12/40  loss 2.3456  rate 0.1  312 images/s  left 2 min 10 s"
+  std::string line(const StepRecord& record) const;
 
  private:
   Style style_;

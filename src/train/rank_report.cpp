@@ -28,6 +28,7 @@ RankReport from_json(const Json& j) {
   report.weight_bytes = j.at("memory").at("private_weights_bytes");
   report.scratch_bytes = j.at("memory").at("scratch_bytes");
   report.arena_bytes = j.at("memory").at("arena_bytes");
+  report.partial_sum_bytes = j.at("memory").at("partial_sums_bytes");
   report.peak_rss_bytes = j.at("memory").at("peak_rss_bytes");
   const Json& median = j.at("median_step");
   report.median = {median.at("total_s"), median.at("data_wait_s"), median.at("compute_s"),
@@ -49,6 +50,7 @@ Json to_json(const RankReport& r) {
           {"workers", r.workers},
           {"memory",
            {{"arena_bytes", r.arena_bytes},
+            {"partial_sums_bytes", r.partial_sum_bytes},
             {"activations_bytes", r.activation_bytes},
             {"private_weights_bytes", r.weight_bytes},
             {"scratch_bytes", r.scratch_bytes},

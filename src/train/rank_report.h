@@ -20,8 +20,10 @@ struct RankReport {
   int rank = 0, first_worker = 0, workers = 0;
   std::string host;
   DeviceInfo device;
-  size_t activation_bytes = 0, weight_bytes = 0, scratch_bytes = 0, arena_bytes = 0, peak_rss_bytes = 0;
-  StepTimes median;  // over this process's steps, the first left out
+  size_t activation_bytes = 0, weight_bytes = 0, scratch_bytes = 0, peak_rss_bytes = 0;
+  size_t arena_bytes = 0;        // weights, optimizer states, gradients
+  size_t partial_sum_bytes = 0;  // the reducer's: this rank's earlier workers, and the tree's messages
+  StepTimes median;              // over this process's steps, the first left out
 };
 
 nlohmann::ordered_json to_json(const RankReport& report);

@@ -16,7 +16,8 @@ struct StepRecord {
   int64_t step = 0;
   Totals totals;  // over all workers and ranks
   double rate = 0;
-  StepTimes times;  // this rank's
+  StepTimes times;      // this rank's
+  bool warmup = false;  // the first of a launch, which pays for set-up: in no quantile
 };
 
 struct EvaluationRecord {
@@ -41,14 +42,25 @@ struct FinalRecord {
   double init_seconds = 0, train_seconds = 0, evaluate_seconds = 0, checkpoint_seconds = 0;
 };
 
+// Sums over the steps since the last evaluation, those of earlier launches included.
+struct Carried {
+  Totals train;
+  double seconds = 0;
+};
+
 class Record {
  public:
   virtual ~Record() = default;
-  virtual void start(int64_t /*step: restored, or 0*/, const FinalRecord& /*what is known by then*/) {}
+  // What the steps before `step` have left; only rank 0 knows, and only rank 0 tells.
+  virtual Carried start(int64_t /*step: restored, or 0*/, const FinalRecord& /*what is known by then*/) {
+    return {};
+  }
   virtual void step(const StepRecord&) {}
   virtual void evaluation(const EvaluationRecord&) {}
   virtual void checkpoint(int64_t /*steps done*/, double /*seconds*/) {}
   virtual void finish(const FinalRecord&) {}
+  // The launch ends on an error: instead of finish(), after start() or not.
+  virtual void fail(int /*exit code*/, const std::string& /*the sentence*/) {}
 };
 
 }  // namespace convoy

@@ -72,13 +72,31 @@ Result::Result(const Experiment& experiment, const DatasetFacts& train, const Da
 
 void Result::resume(const std::vector<Json>& metrics, int64_t step) {
   resumed_at_ = steps_done_ = step;
-  for (const Json& line : metrics)
-    if (line.at("event") == "evaluation") epochs_.push_back(line);
+  for (const Json& line : metrics) {
+    const std::string event = line.at("event");
+    if (event == "step") {
+      const double seconds = line.value("step_s", 0.0);
+      before_.train_seconds += seconds;
+      count(seconds, line.value("warmup", line.at("step") == 0));
+    } else if (event == "evaluation") {
+      before_.evaluate_seconds += line.value("evaluate_s", 0.0);
+      epochs_.push_back(line);
+    } else if (event == "checkpoint") {
+      before_.checkpoint_seconds += line.value("seconds_s", 0.0);
+    }
+  }
+}
+
+void Result::count(double seconds, bool warmup) {
+  if (warmup)
+    ++launches_first_;
+  else
+    step_seconds_.push_back(seconds);
 }
 
 void Result::step(const StepRecord& record) {
   steps_done_ = record.step + 1;
-  step_seconds_.push_back(record.times.total);
+  count(record.times.total, record.warmup);
 }
 
 void Result::evaluation(const EvaluationRecord& record) { epochs_.push_back(to_json(record)); }
@@ -91,6 +109,13 @@ void Result::know(const FinalRecord& record) {
 void Result::finish(const FinalRecord& record) {
   know(record);
   steps_done_ = record.steps;
+  ended_ = utc_now();
+}
+
+void Result::fail(int exit_code, const std::string& reason) {
+  status_ = known_.status = "failed";
+  known_.exit_code = exit_code;
+  known_.reason = reason;
   ended_ = utc_now();
 }
 
@@ -119,8 +144,8 @@ Json Result::steps() const {
   Json json{{"count", steps_done_},
             {"planned", Schedule(experiment_, train_.samples).steps()},
             {"resumed_at", resumed_at_},
-            {"warmup_dropped", 1}};
-  std::vector<double> seconds(step_seconds_.begin() + (step_seconds_.empty() ? 0 : 1), step_seconds_.end());
+            {"warmup_dropped", launches_first_}};
+  const std::vector<double>& seconds = step_seconds_;
   json["seconds"] = seconds.empty() ? Json(nullptr) : quantiles(seconds);
   const size_t stride = (seconds.size() + raw_samples - 1) / raw_samples;
   json["samples_stride"] = std::max<size_t>(stride, 1);
@@ -144,8 +169,8 @@ Json Result::efficiency() const {
   Json json{{"flops_per_image", known_.flops_per_image > 0 ? Json(known_.flops_per_image) : Json(nullptr)},
             {"images_per_s", nullptr},
             {"flops_per_s", nullptr}};
-  if (step_seconds_.size() < 2) return json;
-  const double median = quantiles({step_seconds_.begin() + 1, step_seconds_.end()}).at("median");
+  if (step_seconds_.empty()) return json;
+  const double median = quantiles(step_seconds_).at("median");
   const double speed = static_cast<double>(experiment_.minibatch.global()) / median;
   json["images_per_s"] = speed;
   if (known_.flops_per_image > 0) json["flops_per_s"] = speed * static_cast<double>(known_.flops_per_image);
@@ -171,9 +196,9 @@ Json Result::json() const {
           {"dataset", {{"train", dataset_json(train_)}, {"held_out", dataset_json(held_out_)}}},
           {"phases_s",
            {{"init", known_.init_seconds},
-            {"train", known_.train_seconds},
-            {"evaluate", known_.evaluate_seconds},
-            {"checkpoint", known_.checkpoint_seconds}}},
+            {"train", before_.train_seconds + known_.train_seconds},
+            {"evaluate", before_.evaluate_seconds + known_.evaluate_seconds},
+            {"checkpoint", before_.checkpoint_seconds + known_.checkpoint_seconds}}},
           {"epochs", epochs},
           {"steps", steps()},
           {"numerics", numerics()},

@@ -25,11 +25,14 @@ class Result {
   void step(const StepRecord& record);
   void evaluation(const EvaluationRecord& record);
   void finish(const FinalRecord& record);
+  void fail(int exit_code, const std::string& reason);  // ended by an error; what is known stays
+  bool ended() const { return !ended_.empty(); }
   void know(const FinalRecord& record);  // facts about ranks and plans; status stays "running"
   Json json() const;
   void write(const std::filesystem::path& path) const;  // atomic
 
  private:
+  void count(double seconds, bool warmup);
   Json experiment() const;
   Json launch() const;
   Json steps() const;
@@ -44,7 +47,10 @@ class Result {
   std::string status_ = "running";
   int64_t resumed_at_ = 0, steps_done_ = 0;
   std::vector<Json> epochs_;
-  std::vector<double> step_seconds_;  // all steps of this process
+  // Of all steps, launches before this one included, but each launch's first.
+  std::vector<double> step_seconds_;
+  int64_t launches_first_ = 0;  // those left out
+  FinalRecord before_;          // seconds of earlier launches; initialization is not in the metrics
   FinalRecord known_;
 };
 

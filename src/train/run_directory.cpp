@@ -1,10 +1,12 @@
 #include "train/run_directory.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -33,16 +35,30 @@ std::string file_word(const std::string& name) {
   return word;
 }
 
-fs::path fresh_name(const Experiment& experiment) {
+void create_folders(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) fail_errno(error.value(), fmt::format("cannot create {}", path.string()));
+}
+
+// False if it is there: of two processes that make one folder, one is told so.
+bool make_folder(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0777) == 0) return true;
+  if (errno != EEXIST) fail_errno(errno, fmt::format("cannot create {}", path.string()));
+  return false;
+}
+
+fs::path make_fresh(const Experiment& experiment) {
+  create_folders("runs");
   const std::string base = utc("%Y-%m-%dT%H-%M-%S") + "_" + file_word(experiment.name);
   fs::path path = fs::path("runs") / base;
-  for (int i = 2; fs::exists(path); ++i) path = fs::path("runs") / fmt::format("{}-{}", base, i);
+  for (int i = 2; !make_folder(path); ++i) path = fs::path("runs") / fmt::format("{}-{}", base, i);
   return path;
 }
 
-// Rank 0's part: the folder's name, or the reason why it cannot be.
-fs::path make(const fs::path& wanted, bool resume, const Experiment& experiment) {
-  const fs::path path = wanted.empty() ? fresh_name(experiment) : wanted;
+// Rank 0's part: the folder, held, or the reason why it cannot be.
+RunDirectory make(const fs::path& wanted, bool resume, const Experiment& experiment) {
+  const fs::path path = wanted.empty() ? make_fresh(experiment) : wanted;
   require(!resume || fs::is_directory(path), Exit::usage, "there is no run to resume at {}", path.string());
   require(
       !resume || fs::exists(path / "checkpoints"), Exit::usage,
@@ -53,10 +69,12 @@ fs::path make(const fs::path& wanted, bool resume, const Experiment& experiment)
   require(resume || !fs::exists(path) || fs::is_empty(path), Exit::usage,
           "{} is not empty: continue that run with --resume, or give another folder with --out",
           path.string());
-  std::error_code error;
-  fs::create_directories(path / "checkpoints", error);
-  if (error) fail_errno(error.value(), fmt::format("cannot create {}", (path / "checkpoints").string()));
-  return path;
+  if (!resume) create_folders(path);
+  auto lock = std::make_shared<const RunLock>(path);
+  // Two that both saw an empty folder part here.
+  require(make_folder(path / "checkpoints") || resume, Exit::usage,
+          "{} has just become another run's: give another folder with --out", path.string());
+  return {path, std::move(lock)};
 }
 
 bool wanted_variable(const std::string& entry) {
@@ -64,7 +82,8 @@ bool wanted_variable(const std::string& entry) {
   for (const char* secret : {"TOKEN", "JWT", "KEY", "PASS", "SECRET", "COOKIE"})
     if (name.find(secret) != std::string::npos) return false;
   // The launcher's own addresses and scratch folders say nothing about the run.
-  for (const char* noise : {"OMPI_MCA_orte", "OMPI_MCA_ess", "OMPI_MCA_initial_wdir", "OMPI_FILE", "OMPI_ARGV"})
+  for (const char* noise :
+       {"OMPI_MCA_orte", "OMPI_MCA_ess", "OMPI_MCA_initial_wdir", "OMPI_FILE", "OMPI_ARGV"})
     if (name.starts_with(noise)) return false;
   for (const char* prefix : {"CONVOY_", "OMP_", "GOMP_", "KMP_", "DNNL_", "ONEDNN_", "OMPI_", "PMI_", "MPI",
                              "SLURM_", "PBS_", "FLUX_", "LSB_", "CUDA_", "NCCL_"})
@@ -78,9 +97,9 @@ std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }
 
 RunDirectory open_run_directory(const fs::path& wanted, bool resume, const Experiment& experiment,
                                 Communicator& comm) {
-  std::string path = comm.rank() == 0 ? make(wanted, resume, experiment).string() : "";
-  path = comm.gather(path).front();
-  return {path};
+  RunDirectory directory = comm.rank() == 0 ? make(wanted, resume, experiment) : RunDirectory{};
+  directory.root = comm.gather(directory.root.string()).front();
+  return directory;
 }
 
 void describe_run(const RunDirectory& directory, const Experiment& experiment,

@@ -1,20 +1,24 @@
 // The folder of one run, made fresh or taken up again by --resume:
 //   config.resolved.toml  env.json  log.txt  metrics.jsonl  result.json  curve.svg  checkpoints/
-// All of it can be read while the run goes on. Paths only; rank 0 makes the folder, others learn its name.
+// All of it can be read while the run goes on. Rank 0 makes the folder and holds its lock as long as a copy of the
+// RunDirectory lives; others learn its name.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "port/communicator.h"
 #include "train/experiment.h"
+#include "train/run_lock.h"
 
 namespace convoy {
 
 struct RunDirectory {
   std::filesystem::path root;
+  std::shared_ptr<const RunLock> lock{};  // null where the folder is only read
   std::filesystem::path config() const { return root / "config.resolved.toml"; }
   std::filesystem::path environment() const { return root / "env.json"; }
   std::filesystem::path log() const { return root / "log.txt"; }
@@ -24,8 +28,8 @@ struct RunDirectory {
   std::filesystem::path checkpoints() const { return root / "checkpoints"; }
 };
 
-// `wanted` empty: runs/<UTC time>_<experiment name>. A folder that is not empty is refused, unless resume.
-// Collective.
+// `wanted` empty: runs/<UTC time>_<experiment name>. A folder that is not empty is refused, unless resume, and one that
+// another process trains into is refused always. Collective.
 RunDirectory open_run_directory(const std::filesystem::path& wanted, bool resume,
                                 const Experiment& experiment, Communicator& comm);
 // What the run was given: config.resolved.toml (the first launch's), and in env.json one entry a launch: command, host,

@@ -20,9 +20,8 @@ Schedule::Schedule(const Experiment& e, int64_t training_samples)
   warmup_ = options_.warmup_steps > 0 ? options_.warmup_steps
                                       : std::llround(options_.warmup_epochs * steps_per_epoch);
   require(warmup_ == 0 || warmup_ < steps_, Exit::usage,
-          "the warm-up of {} steps leaves none of the {} steps of the training: shorten "
-          "schedule.warmup_epochs or "
-          "warmup_steps, or train longer",
+          "the warm-up of {} steps leaves none of the {} steps of the training: shorten schedule.warmup_epochs "
+          "or warmup_steps, or train longer",
           warmup_, steps_);
   peak_ = options_.per_images > 0 ? options_.rate * static_cast<double>(global_) / options_.per_images
                                   : options_.rate;

@@ -22,9 +22,8 @@ class Schedule {
   int64_t warmup_steps() const { return warmup_; }
   double peak() const { return peak_; }
   double rate(int64_t step) const;
-  int64_t epoch_of(int64_t step) const {
-    return step * global_ / samples_;
-  }                                                // of the step's first sample, from 0
+  // Of the step's first sample, from 0.
+  int64_t epoch_of(int64_t step) const { return step * global_ / samples_; }
   double epochs_after(int64_t step) const;         // passed when the step has run
   bool completes(int64_t step, int epochs) const;  // a multiple of `epochs` epochs is reached in it
   bool evaluates(int64_t step) const;              // every train.evaluate_every epochs, and the last step

@@ -8,7 +8,9 @@
 #include <cmath>
 
 #include "net/cost.h"
+#include "train/diagnosis.h"
 #include "train/evaluate.h"
+#include "train/fingerprint.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -47,7 +49,8 @@ class Loop {
   bool save(int64_t done);
   Snapshot snapshot(int64_t done) const;
   void check_equal_weights(const std::string& digest, int64_t step);
-  std::string diagnosis(int64_t step, const Totals& totals);
+  RankReport report();
+  void take_up(const Snapshot& found);
   FinalRecord known(const std::string& status);
   Outcome finish(Exit exit, const std::string& status, const std::string& reason, int64_t done);
 
@@ -61,7 +64,7 @@ class Loop {
   std::unique_ptr<Plan> plan_, evaluating_;
   Reducer reducer_;
   Checkpoints disk_;
-  std::string hash_, arithmetic_;
+  std::string hash_, arithmetic_, fingerprint_, claim_;
   std::vector<StepTimes> times_;
   std::optional<Totals> held_out_;
   double init_seconds_ = 0, train_seconds_ = 0, evaluate_seconds_ = 0, since_evaluation_ = 0;
@@ -90,23 +93,28 @@ Outcome Loop::run() {
   Stopwatch watch;
   arena_.initialize(job_.experiment.train.seed);
   const int64_t first = disk_.restore(arena_, snapshot(0));
+  take_up(disk_.restored());
   init_seconds_ = watch.lap();
-  job_.record.start(first, known("running"));
-  Totals since;
+  auto [since, seconds] = job_.record.start(first, known("running"));
+  since_evaluation_ = seconds;
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
     const auto [totals, stop, finite] = sum_over_ranks(plan_->totals());
-    const std::string trouble = totals.nonfinite > 0 || !finite ? diagnosis(step, totals) : "";
+    const std::string trouble =
+        totals.nonfinite > 0 || !finite ? diagnose_step(step, totals, job_.graph, arena_) : "";
     if (trouble.empty()) apply(step, times);
     since += totals;
     keep(times);
-    job_.record.step({step, totals, schedule_.rate(step), times});
+    job_.record.step({step, totals, schedule_.rate(step), times, step == first});
     if (!trouble.empty()) return finish(Exit::diverged, "diverged", trouble, step);
     if (schedule_.evaluates(step)) evaluation(step, since);
+    if (held_out_ && held_out_->nonfinite > 0)  // before these weights could become the newest checkpoint
+      return finish(Exit::diverged, "diverged", diagnose_evaluation(step, *held_out_, job_.graph, arena_),
+                    step + 1);
     const bool last = step + 1 == schedule_.steps();
     const bool leave = stop && !last;
     if ((save_due(step) || leave) && !save(step + 1) && (last || leave))
-      return finish(Exit::temporary, "failed",
+      return finish(disk_.last_code(), "failed",
                     "the state at the end could not be saved: " + disk_.last_failure(), step + 1);
     if (leave)
       return finish(Exit::time_limit, "time_limit", fmt::format("stopped after step {}", step), step + 1);
@@ -150,7 +158,7 @@ Loop::Sums Loop::sum_over_ranks(const Totals& mine) {
   const bool asked = job_.stop != nullptr && job_.stop->load();
   // A library's max(x, 0) may turn a NaN into 0, and the loss stays finite: the gradients and statistics are asked too.
   const bool finite = std::isfinite(job_.backend.vector().squared_norm(arena_.grads()));
-  std::array<int64_t, 7> sums{mine.images,    mine.correct1, mine.correct5,  mine.loss,
+  std::array<int64_t, 7> sums{mine.images,    mine.correct1, mine.correct5, mine.loss,
                               mine.nonfinite, asked ? 1 : 0, finite ? 0 : 1};
   job_.comm.sum(sums);
   return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, sums[5] > 0, sums[6] == 0};
@@ -177,11 +185,11 @@ void Loop::evaluation(int64_t step, Totals& since) {
 void Loop::check_equal_weights(const std::string& digest, int64_t step) {
   const std::vector<std::string> all = job_.comm.gather(digest);
   for (size_t rank = 0; rank < all.size(); ++rank)
-    require(all[rank] == all[0],
-            "after step {} rank {} holds other weights than rank 0: a fault of memory or network, or "
-            "libraries that differ "
-            "between the hosts; check that host, then go on with --resume",
-            step, rank);
+    require(
+        all[rank] == all[0],
+        "after step {} rank {} holds other weights than rank 0: a fault of memory or network, or libraries "
+        "that differ between the hosts; check that host, then go on with --resume",
+        step, rank);
 }
 
 bool Loop::save_due(int64_t step) const {
@@ -198,32 +206,15 @@ bool Loop::save(int64_t done) {
 }
 
 Snapshot Loop::snapshot(int64_t done) const {
-  return {.step = done, .seed = job_.experiment.train.seed, .hash = hash_, .arithmetic = arithmetic_};
+  return {.step = done,
+          .seed = job_.experiment.train.seed,
+          .hash = hash_,
+          .arithmetic = arithmetic_,
+          .fingerprint = fingerprint_,
+          .claim = claim_};
 }
 
-// Made before the update, so that the weights are those that gave the loss.
-std::string Loop::diagnosis(int64_t step, const Totals& totals) {
-  const auto bad = [](std::span<const float> values) {
-    return !std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-  };
-  std::string where = "all weights and gradients are finite";
-  for (size_t s = job_.graph.stats.size(); s-- > 0;)
-    if (bad(arena_.stat_grad(static_cast<int>(s))))
-      where = "the first statistics that are not finite are " + job_.graph.stats[s].name;
-  for (size_t p = job_.graph.params.size(); p-- > 0;) {  // ends with the first layer
-    const std::string& name = job_.graph.params[p].name;
-    if (bad(arena_.param_grad(static_cast<int>(p))))
-      where = "the first gradient that is not finite is that of " + name;
-    if (bad(arena_.param(static_cast<int>(p)))) where = "the first weights that are not finite are " + name;
-  }
-  const std::string what = totals.nonfinite > 0 ? fmt::format("the loss of {} of {} images", totals.nonfinite,
-                                                              totals.images + totals.nonfinite)
-                                                : "a gradient or a batch norm's statistic";
-  return fmt::format("{} is not finite at step {}: {}; lower the rate or lengthen the warm-up", what, step,
-                     where);
-}
-
-FinalRecord Loop::known(const std::string& status) {
+RankReport Loop::report() {
   const PlanInfo info = plan_->info();
   RankReport mine;
   mine.rank = job_.comm.rank();
@@ -235,16 +226,29 @@ FinalRecord Loop::known(const std::string& status) {
   mine.weight_bytes = info.weight_bytes;
   mine.scratch_bytes = info.scratch_bytes;
   mine.arena_bytes = static_cast<size_t>(arena_.layout().elements) * sizeof(float) * (2 + optimizer_states);
+  mine.partial_sum_bytes =
+      reducer_bytes(arena_.layout(), job_.placement.reducer.road, job_.comm.size(), share_.count);
   mine.peak_rss_bytes = peak_rss_bytes();
   if (times_.size() > 1) mine.median = median_of({times_.begin() + 1, times_.end()});
+  return mine;
+}
+
+// Collective. Rank 0 alone knows what was found, and keeps the records.
+void Loop::take_up(const Snapshot& found) {
+  const auto ranks = gather_reports(report(), job_.comm);
+  const Road road = job_.placement.reducer.road;
+  fingerprint_ = fingerprint_of(ranks, road);
+  claim_ = same_fingerprint(ranks) ? claim(road, job_.comm.size(), workers_) : "repeatable";
+  if (found.step > 0) claim_ = claim_after(found, snapshot(found.step), job_.log);
+}
+
+FinalRecord Loop::known(const std::string& status) {
   const PassCosts cost = cost_of(training_);
   FinalRecord record;
   record.status = status;
   record.flops_per_image = (cost.forward.flops + cost.backward.flops) / training_.images;
-  record.ranks = gather_reports(mine, job_.comm);
-  record.claim = same_fingerprint(record.ranks)
-                     ? claim(job_.placement.reducer.road, job_.comm.size(), workers_)
-                     : "repeatable";
+  record.ranks = gather_reports(report(), job_.comm);
+  record.claim = claim_;
   record.init_seconds = init_seconds_;
   record.train_seconds = train_seconds_;
   record.evaluate_seconds = evaluate_seconds_;

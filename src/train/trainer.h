@@ -34,7 +34,7 @@ struct Job {
 };
 
 struct Outcome {
-  Exit exit = Exit::ok;            // diverged; time_limit; temporary if the last state could not be saved
+  Exit exit = Exit::ok;            // diverged; time_limit; the error's code if the last state was not saved
   std::string reason;              // of an exit other than ok, one sentence
   int64_t steps = 0;               // done, restored ones included
   std::string digest;              // of all weights

@@ -1,5 +1,6 @@
 """A run from images to compared results."""
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -74,6 +75,47 @@ class Run(ConvoyTest):
         lines = [json.loads(line) for line in metrics.read_text().splitlines()]
         steps = [line["step"] for line in lines if line["event"] == "step"]
         self.assertEqual(steps, list(range(900)))
+
+    def test_a_plain_resume_computes_as_the_run_did(self):
+        self.must("train", self.job, *self.sets, "--out", self.folder / "slow", "--quiet", "--backend", "reference", "--road",
+                  "library")
+        self.must("train", "--resume", self.folder / "slow", "--quiet")
+        result = self.result("slow")
+        rank = result["launch"]["per_rank"][0]
+        self.assertEqual((rank["backend"], rank["threads"], result["launch"]["road"]), ("reference", 1, "library"))
+        self.assertIn("bitwise", result["claim"])
+        out = self.must("train", "--resume", self.folder / "slow", "--quiet", "--backend", "onednn")
+        self.assertIn("backend: reference | onednn", out)
+        self.assertEqual(self.result("slow")["claim"], "repeatable")
+
+    def test_a_run_that_an_error_ends_is_failed(self):
+        spoilt = self.folder / "set/spoilt"
+        shutil.copytree(self.folder / "set/train", spoilt)
+        for shard in spoilt.glob("*.h5"):
+            data = bytearray(shard.read_bytes())
+            data[data.index(b"\xff\xd8\xff") + 200] ^= 0x10  # in its first JPEG
+            shard.write_bytes(data)
+        for ranks in (0, 2):
+            run = self.folder / f"spoilt-{ranks}"
+            message = self.refused(1, "train", self.job, "--train", spoilt, *self.sets[2:], "--out", run, "--oversubscribe",
+                                   "--quiet", ranks=ranks)
+            result = self.result(run.name)
+            self.assertEqual((result["status"], result["exit_code"]), ("failed", 1))
+            self.assertIn("shard", result["reason"])
+            self.assertIn(result["reason"][-40:], message)
+
+    def test_weights_that_diverged_are_called_so(self):
+        out = self.folder / "diverged"
+        code, _, err = convoy("train", self.job, *self.sets, "--out", out, "--quiet", "--checkpoint-steps", 1, "--set",
+                              "schedule.rate=1e30")
+        self.assertEqual(code, 2, err)
+        self.assertIn("not finite", self.result("diverged")["reason"])
+        code, line, err = convoy("evaluate", out, "--threads", 1, "--json")
+        self.assertEqual(code, 2, err)
+        self.assertIn("diverged", err)
+        counts = json.loads(line)
+        self.assertIsNone(counts["loss"])
+        self.assertGreater(counts["nonfinite"], 0)
 
     def test_a_run_s_folder_is_not_written_over(self):
         self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "whole", says=["whole", "--resume"])

@@ -95,6 +95,38 @@ TEST_CASE("a checkpoint between two saves repeats the steps since, to the same b
   CHECK(train_on(world(), run).digest == expected);
 }
 
+TEST_CASE("a resume under another fingerprint is told, and no later launch claims equal bits again") {
+  struct Claims final : Record {
+    std::string start_claim;
+    Carried start(int64_t, const FinalRecord& known) override {
+      start_claim = known.claim;
+      return {};
+    }
+  };
+  const SharedFolder folder;
+  const auto claim_at = [&](int threads, int64_t dies_at, bool resume) {
+    Run run = run_with("sgd");
+    Claims claims;
+    run.record = &claims;
+    run.threads = threads;
+    run.checkpoints = {.directory = folder.path, .every_steps = 1, .resume = resume};
+    if (dies_at > 0)
+      CHECK(dies(world(), run, dies_at));
+    else
+      train_on(world(), run);
+    world().barrier();
+    return world().gather(claims.start_claim).front();  // rank 0 has seen the checkpoint
+  };
+  const std::string bitwise = "bitwise for any 2^k ranks of this fingerprint";
+  CHECK(claim_at(1, 2, false) == bitwise);
+  CHECK(claim_at(1, 3, true) == bitwise);
+  CHECK(newest_fingerprint(folder.path).find("threads = 1\n") != std::string::npos);
+  CHECK(claim_at(2, 4, true) == "repeatable");
+  CHECK(newest_fingerprint(folder.path).find("threads = 2\n") != std::string::npos);
+  CHECK(claim_at(2, 5, true) == "repeatable");
+  CHECK(claim_at(1, 0, true) == "repeatable");
+}
+
 TEST_CASE("oneDNN gives the same weights on these ranks as on one") {
   Run run = run_with("sgd");
   run.placement.backends = {"onednn"};

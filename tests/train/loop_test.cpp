@@ -1,6 +1,7 @@
 // The loop's own behaviour on these ranks: counts, learning, stops and faults.
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -75,6 +76,12 @@ TEST_CASE("losses and counts are exact, equal on every rank and for any number o
   REQUIRE(here.last.ranks.size() == static_cast<size_t>(world().size()));
   CHECK(here.last.ranks.back().workers == 8 / world().size());
   CHECK(here.last.flops_per_image > 0);
+  // log2(workers a rank) arenas of partial sums, and the tree's scratch where there is another rank.
+  const RankReport& report = here.last.ranks.back();
+  const size_t arena = report.arena_bytes / 3, levels[] = {3, 2, 1, 0};
+  const size_t sums = levels[std::countr_zero(static_cast<unsigned>(world().size()))] * arena;
+  CHECK(report.partial_sum_bytes >= sums);
+  CHECK((report.partial_sum_bytes > sums) == (world().size() > 1));
   CHECK(here.last.claim.find("bitwise") == 0);
 }
 
@@ -117,8 +124,28 @@ TEST_CASE("a loss that is not finite ends the run on all ranks, naming step and 
   CHECK(outcome.steps < 8);
   CHECK(outcome.reason.find("is not finite at step " + std::to_string(outcome.steps)) != std::string::npos);
   CHECK(outcome.reason.find("conv1.weight") != std::string::npos);
+  CHECK(outcome.reason.find(" of 32 images") != std::string::npos);
+  CHECK(std::isnan(notes.steps.back().totals.mean_loss()));
   CHECK(notes.last.status == "diverged");
   CHECK(notes.last.exit_code == 2);
+}
+
+TEST_CASE("an evaluation whose loss is not finite ends the run, and its weights are no checkpoint") {
+  const SharedFolder folder;
+  Run run;
+  run.experiment.schedule = {.kind = "constant", .rate = 1e30};
+  run.experiment.train.steps = 1;  // the one update ruins the weights after a whole loss
+  run.checkpoints.directory = folder.path;
+  Notes notes;
+  run.record = &notes;
+  const Outcome outcome = train_on(world(), run);
+  CHECK(outcome.exit == Exit::diverged);
+  CHECK(outcome.steps == 1);
+  CHECK(outcome.reason.find("held-out loss of") == 4);
+  CHECK(notes.last.status == "diverged");
+  REQUIRE(notes.evaluations.size() == 1);
+  CHECK(notes.evaluations[0].held_out.nonfinite > 0);
+  CHECK(list_checkpoints(folder.path).empty());
 }
 
 TEST_CASE("a stop asked of one rank stops all after the same step, with a checkpoint to go on from") {
@@ -147,7 +174,7 @@ TEST_CASE("a rank whose weights differ by one bit is named") {
                                     " holds other weights than rank 0"));
 }
 
-TEST_CASE("a full disk at the end is told by the outcome; before, the run goes on") {
+TEST_CASE("a last state that cannot be saved is told by the outcome; before, the run goes on") {
   const SharedFolder folder;
   Run run;
   run.checkpoints = {.directory = folder.path / "taken", .every_steps = 1};
@@ -163,7 +190,7 @@ TEST_CASE("a full disk at the end is told by the outcome; before, the run goes o
   run.record = &notes;
   const Outcome outcome = train_on(world(), run);
   CHECK(notes.steps.size() == 8);
-  CHECK(outcome.exit == Exit::temporary);
+  CHECK(outcome.exit == Exit::failed);  // the error's own code: a folder in the way is no full disk
   CHECK(outcome.reason.find("could not be saved") != std::string::npos);
 }
 

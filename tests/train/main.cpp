@@ -20,7 +20,7 @@ struct Killer final : Record {
   Record& inner;
   int64_t at;
   Killer(Record& record, int64_t step) : inner(record), at(step) {}
-  void start(int64_t step, const FinalRecord& known) override { inner.start(step, known); }
+  Carried start(int64_t step, const FinalRecord& known) override { return inner.start(step, known); }
   void step(const StepRecord& record) override {
     inner.step(record);
     if (record.step == at) std::raise(SIGKILL);

@@ -33,6 +33,9 @@ $launch 1 "$program" run "$scratch/whole" >"$scratch/out" 2>&1 </dev/null
 expected=$(digest_of)
 verdict "an uninterrupted run on one rank" "$([ ${#expected} = 32 ] && echo true)"
 
+# What an epoch's row says of the training, without its seconds.
+epochs_of() { grep -E '"(step|train_images|train_loss|train_top1|held_out_loss|held_out_top1|correct1|correct5|nonfinite|weights_xxh3)":' "$1/result.json"; }
+
 # Each launch dies in the step after the one before it, so every step is reached by a resumed run on other ranks.
 chain() {  # chain FOLDER RANKS...
   local folder=$1 step=0 ranks died=0
@@ -46,6 +49,7 @@ chain() {  # chain FOLDER RANKS...
   # Every step has exactly one line, whatever was repeated.
   [ "$(grep -c '"event":"step"' "$folder/metrics.jsonl")" = 8 ] &&
     [ "$(grep -o '"event":"step","step":[0-9]*' "$folder/metrics.jsonl" | sort -u | wc -l)" = 8 ] &&
+    [ "$(epochs_of "$folder")" = "$(epochs_of "$scratch/whole")" ] &&
     grep -q '"status": "completed"' "$folder/result.json" && [ "$(ls "$folder/checkpoints")" = "$last_two" ]
 }
 last_two=$'checkpoint-00000007.h5\ncheckpoint-00000008.h5'

@@ -1,7 +1,11 @@
 #include "train/result.h"
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
+
+#include <cmath>
 #include <fstream>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -41,6 +45,7 @@ StepRecord step(int64_t number, double seconds, double loss = 1.0) {
       .images = 10, .correct1 = 4, .correct5 = 9, .loss = static_cast<int64_t>(10 * loss / Totals::unit)};
   record.rate = 0.1;
   record.times.total = seconds;
+  record.warmup = number == 0;
   return record;
 }
 
@@ -77,6 +82,12 @@ Json result_of(double seconds = 0.5, const std::string& digest = "d2", int64_t c
   record.digest = digest;
   result.finish(record);
   return result.json();
+}
+
+std::string drawn(const std::string& title, const std::vector<Json>& metrics) {
+  Curve curve(title, 20);
+  for (const Json& line : metrics) curve.add(line);
+  return curve.svg();
 }
 
 std::vector<std::string> lines_of(const fs::path& path) {
@@ -128,7 +139,15 @@ TEST_CASE("equal experiments with equal weights are bitwise equal") {
 TEST_CASE(
     "compare names the first evaluation at which weights differ, and calls slower and worse a regression") {
   const Comparison differ = compare(result_of(), result_of(0.5, "other"));
-  CHECK(differ.numerics == "bitwise equal through step 1, different at step 3");
+  CHECK(differ.numerics ==
+        "bitwise equal through step 1, different at step 3; their fingerprints are the same");
+  Json other = result_of(0.5, "other");
+  other["launch"]["per_rank"][0]["threads"] = 4;
+  other["launch"]["road"] = "library";
+  CHECK(compare(result_of(), other).numerics ==
+        "bitwise equal through step 1, different at step 3; their launches differ in threads: 2 | 4, road: "
+        "tree | "
+        "library");
   CHECK(differ.exit_code == 0);
   CHECK(compare(result_of(), result_of(0.6)).exit_code == 1);
   CHECK(compare(result_of(0.6), result_of()).exit_code == 0);
@@ -181,7 +200,7 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
   CHECK(lines_of(run.metrics()).size() == 6);
   {
     RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
-    record.start(2, final_record());
+    CHECK(record.start(2, final_record()).train.images == 0);  // an evaluation was the last
     CHECK(lines_of(run.metrics()).size() == 4);
     for (int64_t s = 2; s < 4; ++s) record.step(step(s, 0.5));
     record.evaluation(evaluation(3, "d2"));
@@ -197,12 +216,108 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
   CHECK(fs::exists(run.curve()));
 }
 
+TEST_CASE("a resumed run has the seconds and sums of the launches before it") {
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  {
+    RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+    CHECK(record.start(0, final_record()).train == Totals{});
+    for (int64_t s = 0; s < 3; ++s) {
+      record.step(step(s, s == 0 ? 9.0 : 0.5));
+      if (s == 0) record.evaluation(evaluation(0, "d0"));
+    }
+    CHECK(fs::exists(run.curve()));  // drawn at every evaluation
+  }
+  RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+  const Carried carried = record.start(3, final_record());
+  CHECK(carried.train == Totals{.images = 20, .correct1 = 8, .correct5 = 18, .loss = 20 << 24});
+  CHECK(carried.seconds == 1.0);
+  StepRecord first = step(3, 7.0);
+  first.warmup = true;
+  record.step(first);
+  FinalRecord last = final_record();
+  last.train_seconds = 7.0;
+  record.finish(last);
+  const Json result = read_result(folder.path);
+  CHECK(result["steps"]["warmup_dropped"] == 2);
+  CHECK(result["steps"]["samples_s"] == Json{0.5, 0.5});
+  CHECK(result["phases_s"]["train"] == 17.0);
+}
+
+TEST_CASE("a run that an error ends is failed, with the sentence in result.json") {
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  const Log log(Log::Level::quiet, 0, "", run.log().string());
+  RunRecord(facts, log, Progress(Progress::Style::none, Log())).fail(1, "refused before it began");
+  CHECK_FALSE(fs::exists(run.result()));
+  FinalRecord known = final_record();
+  known.status = "running";
+  RunRecord record(facts, log, Progress(Progress::Style::none, Log()));
+  record.start(0, known);
+  record.step(step(0, 0.5));
+  CHECK(read_result(folder.path)["status"] == "running");
+  const std::string running = read_text(run.result());
+  record.fail(75, "the shard is gone");
+  Json result = read_result(folder.path);
+  CHECK(result["status"] == "failed");
+  CHECK(result["exit_code"] == 75);
+  CHECK(result["reason"] == "the shard is gone");
+  CHECK(result["steps"]["count"] == 1);
+  CHECK_FALSE(result["ended"].is_null());
+  CHECK(read_text(run.log()).find("the shard is gone") != std::string::npos);
+  CHECK(fs::exists(run.curve()));
+  mark_failed(run, 1, "another rank");  // told already
+  CHECK(read_result(folder.path)["reason"] == "the shard is gone");
+  replace_file(run.result(), running);
+  mark_failed(run, 1, "another rank");
+  result = read_result(folder.path);
+  CHECK(result["status"] == "failed");
+  CHECK(result["reason"] == "another rank");
+}
+
+TEST_CASE("a final result that cannot be written is an error, whatever could not be written before") {
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  fs::create_directories(run.result() / "x");  // a folder in its place
+  fs::create_directories(run.curve() / "x");
+  RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+  record.start(0, final_record());
+  record.step(step(0, 0.5));
+  record.evaluation(evaluation(0, "d0"));
+  try {
+    record.finish(final_record());
+    FAIL("it must throw");
+  } catch (const Error& error) {
+    CHECK(error.code() == Exit::temporary);
+    CHECK(std::string(error.what()).find("is not the final result") != std::string::npos);
+  }
+  for (const auto& entry : fs::directory_iterator(folder.path))
+    CHECK(entry.path().string().find(".tmp") == std::string::npos);
+}
+
+TEST_CASE("a loss that is not finite is null in the metrics, never 0") {
+  CHECK(std::isnan(Totals{}.mean_loss()));
+  StepRecord bad = step(0, 0.5);
+  bad.totals.nonfinite = 10;
+  bad.totals.loss = 0;
+  CHECK(to_json(bad, 10)["loss"].is_null());
+  EvaluationRecord record = evaluation(1, "d1");
+  CHECK(to_json(record)["nonfinite"] == 0);
+  record.held_out.nonfinite = 1;
+  CHECK(to_json(record)["nonfinite"] == 1);
+  CHECK(to_json(record)["held_out_loss"].is_null());
+  CHECK(to_json(record)["train_loss"] == 1.0);
+}
+
 TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
   std::vector<Json> metrics;
   for (int64_t s = 0; s < 1000; ++s)
     metrics.push_back(to_json(step(s, 0.1, 2.0 / (1.0 + static_cast<double>(s))), 10));
   metrics.push_back(to_json(evaluation(999, "d")));
-  const std::string svg = draw_curve("a <run> & more", metrics, 20);
+  const std::string svg = drawn("a <run> & more", metrics);
   CHECK(svg.find("<svg") == 0);
   CHECK(svg.find("</svg>") != std::string::npos);
   CHECK(svg.find("a &lt;run&gt; &amp; more") != std::string::npos);
@@ -210,24 +325,42 @@ TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
   CHECK(svg.find("best 70.00 %") != std::string::npos);
   CHECK(svg.find("prefers-color-scheme: dark") != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
-  CHECK(draw_curve("nothing yet", {}, 20).find("nan") == std::string::npos);
+  CHECK(drawn("nothing yet", {}).find("nan") == std::string::npos);
 }
 
 TEST_CASE("a run directory is made fresh, refused when it is not empty, and taken up by resume") {
   const Folder folder;
   LocalCommunicator comm;
   const fs::path path = folder.path / "run";
-  const RunDirectory run = open_run_directory(path, false, experiment(), comm);
+  RunDirectory run = open_run_directory(path, false, experiment(), comm);
   CHECK(fs::is_directory(run.checkpoints()));
   describe_run(run, experiment(), {"convoy", "train"});
   describe_run(run, experiment(), {"convoy", "train", "--resume"});
   CHECK(Json::parse(read_text(run.environment()))["launches"].size() == 2);
   CHECK_THROWS_WITH(open_run_directory(path, false, experiment(), comm), Catch::Contains("--resume"));
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  CHECK_THROWS_WITH(open_run_directory(path, true, experiment(), comm),  // `run` holds it
+                    Catch::Contains(path.string() + " is in use by process") && Catch::Contains(host));
+  run.lock.reset();
   CHECK(open_run_directory(path, true, experiment(), comm).root == path);
+  fs::create_directories(folder.path / "empty");
+  CHECK(open_run_directory(folder.path / "empty", false, experiment(), comm).root == folder.path / "empty");
   CHECK_THROWS_WITH(open_run_directory(folder.path / "none", true, experiment(), comm),
                     Catch::Contains("no run to resume"));
   CHECK_THROWS_WITH(open_run_directory(folder.path, true, experiment(), comm),
                     Catch::Contains("no run directory"));
+}
+
+TEST_CASE("runs that begin within one second get folders of their own") {
+  const Folder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path);
+  LocalCommunicator comm;
+  std::set<fs::path> names;
+  for (int i = 0; i < 4; ++i) names.insert(open_run_directory("", false, experiment(), comm).root);
+  fs::current_path(before);
+  CHECK(names.size() == 4);
 }
 
 TEST_CASE("progress tells epoch, speed and time left") {
