@@ -29,7 +29,7 @@ Graph small_graph() {
   x = b.relu("relu1", b.batchnorm("bn1", x, {}));
   x = b.conv("conv2", x, {.outputs = 6, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .bias = true},
              normal, bias);
-  x = b.relu("relu2", b.batchnorm("bn2", x, {}));
+  x = b.batchnorm("bn2", b.relu("relu2", x), {});  // not before the ReLU: conv2's bias would have no gradient
   x = b.pool("pool", x, {.kind = Pool::Kind::average, .kernel = {2, 2}, .stride = {2, 2}});
   x = b.linear("fc", x, {.outputs = classes}, normal);  // its bias starts at zero
   b.softmax_loss("loss", x, 0.0f);

@@ -127,7 +127,8 @@ def worst(dump, mine, allowed):
         for step in range(1, STEPS + 1):
             path += norm(mine[step][p] - mine[step - 1][p])
             error = norm(dump.weights[step][p] - mine[step][p])
-            found = max(found, error / allowed(mine[0][p], path, mine[step][p]))
+            if error > 0:
+                found = max(found, error / allowed(mine[0][p], path, mine[step][p]))
     return found
 
 
