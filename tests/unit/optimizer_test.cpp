@@ -98,9 +98,9 @@ Optimizer lars(const std::string& variant, double decay) {
   OptimizerOptions o;
   o.kind = "lars";
   o.variant = variant;
+  set_variant_defaults(o);
   o.weight_decay = decay;
   o.trust = 0.01;
-  set_variant_defaults(o);
   return make_optimizer(o);
 }
 
