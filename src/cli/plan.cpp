@@ -13,6 +13,7 @@
 #include "net/program.h"
 #include "port/communicator.h"
 #include "train/network.h"
+#include "train/optimizer.h"
 #include "train/placement.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
@@ -139,9 +140,10 @@ int plan(const Flags& flags) {
   const auto arena = static_cast<uint64_t>(program.layout.elements) * 4;
   const auto peak = static_cast<uint64_t>(*std::max_element(live.begin(), live.end()));
   fmt::print(
-      "  memory      {} of values and gradients at the peak, {} of weights, velocity and gradients, "
+      "  memory      {} of values and gradients at the peak, {} of weights, optimizer state and gradients, "
       "{} of partial sums a rank\n",
-      human_bytes(peak), human_bytes(arena * 3),
+      human_bytes(peak),
+      human_bytes(arena * static_cast<uint64_t>(2 + optimizer_states(make_optimizer(experiment.optimizer)))),
       human_bytes(reducer_bytes(program.layout, placement.reducer.road, placement.ranks(),
                                 placement.shares.front().count)));
   fmt::print("  allreduce   {} a step in {} buckets\n", human_bytes(arena), program.layout.buckets.size());

@@ -56,25 +56,41 @@ class Plan {
 };
 
 // g' = grad_scale*g + decay*w per element, then, with v the state:
-//   inside  (Caffe, eq. 10 of Goyal et al.): v = momentum*v + rate*g';  w -= v         (nesterov: w -= momentum*v + rate*g')
-//   outside (PyTorch, eq. 9):                v = momentum*v + g';       w -= rate*v    (nesterov: w -= rate*(g' + momentum*v))
-struct MomentumStep {
-  enum class Convention { inside, outside };
-  Convention convention = Convention::outside;
-  bool nesterov = false;
-  float grad_scale = 1.0f, decay = 0.0f, rate = 0.0f, momentum = 0.0f;
+//   v = momentum*v + into_velocity*g';  w -= into_weights*v   (Nesterov: w -= into_weights*(into_velocity*g' + lookahead*v))
+// The rate inside the velocity (Caffe, eq. 10 of Goyal et al.) is into_velocity with into_weights = 1; outside (PyTorch,
+// eq. 9) it is into_weights, and into_velocity is 1 or what a gradient is multiplied by.
+template <class T>
+struct MomentumStepOf {
+  T grad_scale = 1, decay = 0, momentum = 0, into_velocity = 1, into_weights = 1;
+  T lookahead = 0;  // Nesterov where it is above 0
 };
+using MomentumStep = MomentumStepOf<float>;
+
+// RMSprop warm-up (Akiba et al. 2017), g' as above, with the two states v (their -Delta) and m:
+//   m = mu2*m + (1-mu2)*g'^2;  v = momentum*v + (alpha_sgd + alpha_rmsprop/(sqrt(m)+epsilon))*g';  w -= rate*v
+template <class T>
+struct RmspropStepOf {
+  T grad_scale = 1, decay = 0, momentum = 0, mu2 = 0, alpha_sgd = 1, alpha_rmsprop = 0, epsilon = 0, rate = 0;
+};
+using RmspropStep = RmspropStepOf<float>;
 
 // Element-wise work of the optimizers on the device that holds the arena. Results do not depend on the thread count.
-class Vector {
+// VectorOf<double> exists for the float64 oracles; everything else uses Vector.
+template <class T>
+class VectorOf {
  public:
-  virtual ~Vector() = default;
+  virtual ~VectorOf() = default;
   // Sum of squares in a fixed order, in double.
-  virtual double squared_norm(std::span<const float> x) = 0;
-  virtual void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g, const MomentumStep& step) = 0;
+  virtual double squared_norm(std::span<const T> x) = 0;
+  // The same of grad_scale*g + decay*w.
+  virtual double decayed_squared_norm(std::span<const T> g, std::span<const T> w, T grad_scale, T decay) = 0;
+  virtual void momentum_step(std::span<T> w, std::span<T> v, std::span<const T> g, const MomentumStepOf<T>& step) = 0;
+  virtual void rmsprop_step(std::span<T> w, std::span<T> v, std::span<T> m, std::span<const T> g,
+                            const RmspropStepOf<T>& step) = 0;
   // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers.
-  virtual void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) = 0;
+  virtual void running_average(std::span<T> r, std::span<const T> s, T keep, T scale) = 0;
 };
+using Vector = VectorOf<float>;
 
 struct DeviceInfo {
   std::string backend;   // "onednn"

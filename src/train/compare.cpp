@@ -33,6 +33,7 @@ Json member(const Json& json, const char* path) {
 
 bool is_arithmetic(const std::string& section, const std::string& key) {
   if (section == "data") return key != "train" && key != "held_out";
+  if (section == "schedule") return key != "allow_large_rate";
   return section != "train" || (key != "evaluate_every" && key != "bucket_mib");
 }
 

@@ -75,7 +75,7 @@ std::string arithmetic(const Experiment& experiment, const DatasetFacts& train,
   std::string lines;
   Experiment copy = experiment;
   visit_fields(copy, [&](const Field& field) {
-    if (field.unread.empty() && field.arithmetic)
+    if (field.unread.empty() && field.arithmetic && toml_value(field.slot) != field.absent)
       lines += fmt::format("{} = {}\n", field.name(), toml_value(field.slot));
   });
   const auto dataset = [](const DatasetFacts& facts) {

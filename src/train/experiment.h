@@ -63,27 +63,35 @@ struct TrainOptions {
 
 // Where decay enters, who is skipped and whether momentum is corrected: train/optimizer.h.
 struct OptimizerOptions {
-  std::string kind = "sgd";            // or "lars"
-  std::string variant = "paper";       // lars: paper, caffe, mlperf, mlperf-scaled, nvidia
+  std::string kind = "sgd";            // or "lars", "rmsprop-warmup" (Akiba et al. 2017)
+  std::string variant = "paper";       // lars: one of the table in train/optimizer.h
   std::string convention = "outside";  // sgd: rate outside the velocity (PyTorch) or "inside" (Caffe)
   double momentum = 0.9;
   bool nesterov = false;
   bool momentum_correction = true;  // rate inside only: momentum x rate/previous rate (Goyal et al., sec. 3)
   double weight_decay = 1e-4;
   bool decay_bias = true, decay_norm = false;
-  double trust = 0.001, epsilon = 0.0;  // lars
+  double trust = 0.001;  // lars; 0.02 for apex's larc variants
+  double epsilon = 0.0;  // lars, rmsprop-warmup; 1e-8 for that and for the larc variants
   bool adapt_bias = true, adapt_norm = true;
+  // rmsprop-warmup: alpha_SGD's centre and period in epochs, how it passes 1/2 ("continuous", or "literal" as
+  // printed), and whether it changes per "epoch" or per "iteration"
+  double mu2 = 0.99, eta_rmsprop = 3e-4, beta_center = 10, beta_period = 5;
+  std::string transition = "continuous", alpha_per = "epoch";
 };
 
 struct ScheduleOptions {
-  std::string kind = "step";  // or poly, cosine, constant
-  double rate = 0.1;          // the rate after warm-up
-  int per_images = 0;         // linear scaling: rate x (global minibatch)/per_images; 0: rate is absolute
-  double warmup_epochs = 0;   // one of warmup_epochs and warmup_steps
+  std::string kind = "step";      // or poly, cosine, constant
+  double rate = 0.1;              // the rate after warm-up
+  int per_images = 0;             // linear scaling: rate x (global minibatch)/per_images; 0: rate is absolute
+  bool allow_large_rate = false;  // with per_images: silences train/rate_check.h
+  double warmup_epochs = 0;       // one of warmup_epochs and warmup_steps
   int64_t warmup_steps = 0;
+  std::string warmup = "linear";               // or "quadratic", "constant" (at warmup_from)
   double warmup_from = 0.0;                    // absolute
   std::vector<double> milestones{30, 60, 80};  // step: epochs
-  double factor = 0.1;                         // step: at each milestone
+  std::vector<double> factors;                 // step: of the rate, from the start and from each milestone on
+  double factor = 0.1;                         // step, without factors: once more at each milestone
   double power = 2.0;                          // poly
   double end_rate = 0.0;                       // poly, cosine: absolute
   // poly, cosine: over the steps after warm-up, or "continued" from the current step (nvcaffe).

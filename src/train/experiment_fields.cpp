@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "train/optimizer.h"
+#include "train/rate_check.h"
 
 namespace convoy {
 namespace {
@@ -75,15 +76,19 @@ void visit_train(TrainOptions& t, const Visit& visit) {
 }
 
 void visit_optimizer(OptimizerOptions& o, const Visit& visit) {
-  visit(
-      {.section = "optimizer", .key = "kind", .slot = &o.kind, .choices = {"sgd", "lars"}, .selects = true});
-  const bool lars = o.kind == "lars";
+  visit({.section = "optimizer",
+         .key = "kind",
+         .slot = &o.kind,
+         .choices = {"sgd", "lars", "rmsprop-warmup"},
+         .selects = true});
+  const bool sgd = o.kind == "sgd", lars = o.kind == "lars", rmsprop = o.kind == "rmsprop-warmup";
   const std::string of_lars = unless(lars, "optimizer.kind = \"lars\""),
-                    of_sgd = unless(!lars, "optimizer.kind = \"sgd\"");
+                    of_sgd = unless(sgd, "optimizer.kind = \"sgd\""),
+                    of_rmsprop = unless(rmsprop, "optimizer.kind = \"rmsprop-warmup\"");
   visit({.section = "optimizer",
          .key = "variant",
          .slot = &o.variant,
-         .choices = {"paper", "caffe", "mlperf", "mlperf-scaled", "nvidia"},
+         .choices = lars_variants(),
          .unread = of_lars,
          .selects = true});
   visit({.section = "optimizer",
@@ -92,22 +97,37 @@ void visit_optimizer(OptimizerOptions& o, const Visit& visit) {
          .choices = {"outside", "inside"},
          .unread = of_sgd,
          .selects = true});
-  const bool inside = lars ? o.variant != "mlperf-scaled" : o.convention == "inside";
   visit({"optimizer", "momentum", &o.momentum, fraction()});
-  visit({"optimizer", "nesterov", &o.nesterov});
+  visit({"optimizer",
+         "nesterov",
+         &o.nesterov,
+         {},
+         {},
+         unless(!rmsprop, "optimizer.kind = \"sgd\" or \"lars\"")});
   visit({"optimizer",
          "momentum_correction",
          &o.momentum_correction,
          {},
          {},
-         unless(inside, "an optimizer with the rate inside the velocity")});
+         unless(rate_is_inside(o), "an optimizer with the rate inside the velocity")});
   visit({"optimizer", "weight_decay", &o.weight_decay, at_least(0)});
   visit({"optimizer", "decay_bias", &o.decay_bias});
   visit({"optimizer", "decay_norm", &o.decay_norm});
   visit({"optimizer", "trust", &o.trust, above(0), {}, of_lars});
-  visit({"optimizer", "epsilon", &o.epsilon, at_least(0), {}, of_lars});
+  visit({"optimizer",
+         "epsilon",
+         &o.epsilon,
+         rmsprop ? above(0) : at_least(0),
+         {},
+         unless(!sgd, "optimizer.kind = \"lars\" or \"rmsprop-warmup\"")});
   visit({"optimizer", "adapt_bias", &o.adapt_bias, {}, {}, of_lars});
   visit({"optimizer", "adapt_norm", &o.adapt_norm, {}, {}, of_lars});
+  visit({"optimizer", "mu2", &o.mu2, fraction(), {}, of_rmsprop});
+  visit({"optimizer", "eta_rmsprop", &o.eta_rmsprop, above(0), {}, of_rmsprop});
+  visit({"optimizer", "beta_center", &o.beta_center, at_least(0), {}, of_rmsprop});
+  visit({"optimizer", "beta_period", &o.beta_period, above(0), {}, of_rmsprop});
+  visit({"optimizer", "transition", &o.transition, {}, {"continuous", "literal"}, of_rmsprop});
+  visit({"optimizer", "alpha_per", &o.alpha_per, {}, {"epoch", "iteration"}, of_rmsprop});
 }
 
 void visit_schedule(ScheduleOptions& s, const Visit& visit) {
@@ -118,16 +138,35 @@ void visit_schedule(ScheduleOptions& s, const Visit& visit) {
       unless(s.kind == "poly" || s.kind == "cosine", "schedule.kind = \"poly\" or \"cosine\"");
   visit({"schedule", "rate", &s.rate, above(0)});
   visit({"schedule", "per_images", &s.per_images, at_least(0)});
+  visit({.section = "schedule",
+         .key = "allow_large_rate",
+         .slot = &s.allow_large_rate,
+         .unread = unless(s.per_images > 0, "a schedule with per_images"),
+         .arithmetic = false});
   visit({"schedule", "warmup_epochs", &s.warmup_epochs, at_least(0)});
   visit({"schedule", "warmup_steps", &s.warmup_steps, at_least(0)});
-  visit({"schedule",
-         "warmup_from",
-         &s.warmup_from,
-         at_least(0),
-         {},
-         unless(s.warmup_epochs > 0 || s.warmup_steps > 0, "a schedule with warmup_epochs or warmup_steps")});
+  const std::string of_warmup =
+      unless(s.warmup_epochs > 0 || s.warmup_steps > 0, "a schedule with warmup_epochs or warmup_steps");
+  visit({.section = "schedule",
+         .key = "warmup",
+         .slot = &s.warmup,
+         .choices = {"linear", "constant", "quadratic"},
+         .unread = of_warmup,
+         .absent = "\"linear\""});
+  visit({"schedule", "warmup_from", &s.warmup_from, at_least(0), {}, of_warmup});
   visit({"schedule", "milestones", &s.milestones, above(0), {}, of_step});
-  visit({"schedule", "factor", &s.factor, above(0), {}, of_step});
+  visit({.section = "schedule",
+         .key = "factors",
+         .slot = &s.factors,
+         .range = above(0),
+         .unread = of_step,
+         .absent = "[]"});
+  visit({"schedule",
+         "factor",
+         &s.factor,
+         above(0),
+         {},
+         unless(s.kind == "step" && s.factors.empty(), "schedule.kind = \"step\" without factors")});
   visit({"schedule", "power", &s.power, above(0), {}, of_poly});
   visit({"schedule", "end_rate", &s.end_rate, at_least(0), {}, of_decay});
   visit({"schedule", "decay", &s.decay, {}, {"shifted", "continued"}, of_decay});
@@ -160,6 +199,18 @@ std::string misfit(const Experiment& e) {
     return "give schedule.warmup_epochs or schedule.warmup_steps, not both";
   for (size_t i = 1; i < s.milestones.size(); ++i)
     if (s.milestones[i] <= s.milestones[i - 1]) return "schedule.milestones must ascend";
+  if (s.kind == "step" && !s.factors.empty() && s.factors.size() != s.milestones.size() + 1)
+    return fmt::format(
+        "schedule.factors needs {} numbers, for the start and after each of the {} milestones; it has {}",
+        s.milestones.size() + 1, s.milestones.size(), s.factors.size());
+  const bool warms = s.warmup_epochs > 0 || s.warmup_steps > 0;
+  if (warms && s.warmup_from == 0 && s.warmup == "constant")
+    return "schedule.warmup = \"constant\" at schedule.warmup_from = 0 would not train: give the rate of the "
+           "warm-up";
+  if (warms && s.warmup_from == 0 && e.optimizer.kind == "rmsprop-warmup")
+    return "optimizer.kind = \"rmsprop-warmup\" divides by the rate: give schedule.warmup_from above 0, or "
+           "no warm-up";
+  if (const std::string doubt = rate_doubt(e); !doubt.empty()) return doubt;
   const auto& d = e.data;
   if (d.min_area > d.max_area)
     return fmt::format("data.min_area {} is above data.max_area {}", d.min_area, d.max_area);

@@ -30,6 +30,7 @@ struct Field {
   std::string unread{};                // "" or the choice that would read it: `optimizer.kind = "lars"`
   bool arithmetic = true;              // the bits depend on it
   bool selects = false;                // other defaults depend on it
+  std::string absent{};                // as TOML: what jobs older than the key mean; left out of the arithmetic
   std::string name() const { return section + "." + key; }
 };
 

@@ -23,20 +23,31 @@ Schedule::Schedule(const Experiment& e, int64_t training_samples)
           "the warm-up of {} steps leaves none of the {} steps of the training: shorten schedule.warmup_epochs "
           "or warmup_steps, or train longer",
           warmup_, steps_);
+  const size_t given = options_.factors.size();
+  require(options_.kind != "step" || given == 0 || given == options_.milestones.size() + 1, Exit::usage,
+          "schedule.factors has {} numbers for {} milestones: give one more than milestones", given,
+          options_.milestones.size());
   peak_ = options_.per_images > 0 ? options_.rate * static_cast<double>(global_) / options_.per_images
                                   : options_.rate;
 }
 
 double Schedule::rate(int64_t step) const {
   const auto s = static_cast<double>(step);
-  if (step < warmup_)
-    return options_.warmup_from + (peak_ - options_.warmup_from) * s / static_cast<double>(warmup_);
+  if (step < warmup_) {
+    const double from = options_.warmup_from, w = static_cast<double>(warmup_);
+    const double top =
+        options_.kind == "step" && !options_.factors.empty() ? peak_ * options_.factors[0] : peak_;
+    if (options_.warmup == "constant") return from;
+    if (options_.warmup == "quadratic") return from + (top - from) * (s / w) * (s / w);
+    return from + (top - from) * s / w;
+  }
   if (options_.kind == "step") {
     // Compared in samples, so that a milestone takes effect in the first step that starts at or after it.
     const double seen = s * static_cast<double>(global_), n = static_cast<double>(samples_);
     const auto passed = std::count_if(options_.milestones.begin(), options_.milestones.end(),
                                       [&](double milestone) { return seen >= milestone * n; });
-    return peak_ * std::pow(options_.factor, static_cast<double>(passed));
+    return options_.factors.empty() ? peak_ * std::pow(options_.factor, static_cast<double>(passed))
+                                    : peak_ * options_.factors[static_cast<size_t>(passed)];
   }
   if (options_.kind == "constant") return peak_;
   const auto skipped = static_cast<double>(options_.decay == "shifted" ? warmup_ : 0);
@@ -44,6 +55,13 @@ double Schedule::rate(int64_t step) const {
   const double left = options_.kind == "poly" ? std::pow(1.0 - x, options_.power)
                                               : 0.5 * (1.0 + std::cos(std::numbers::pi * x));
   return options_.end_rate + (peak_ - options_.end_rate) * left;
+}
+
+StepRates Schedule::at(int64_t step) const {
+  return {.rate = rate(step),
+          .previous_rate = rate(std::max<int64_t>(step - 1, 0)),
+          .epoch = static_cast<double>(step * global_) / static_cast<double>(samples_),
+          .warmup = step < warmup_};
 }
 
 double Schedule::epochs_after(int64_t step) const {

@@ -80,7 +80,7 @@ Loop::Loop(const Job& job)
           lower(job.graph, job.experiment.minibatch.images, {.bucket_bytes = bucket_bytes(job.experiment)})),
       inference_(lower(job.graph, job.experiment.minibatch.images,
                        {.mode = Mode::inference, .bucket_bytes = bucket_bytes(job.experiment)})),
-      arena_(job.graph, training_.layout, optimizer_states,
+      arena_(job.graph, training_.layout, optimizer_states(optimizer_),
              [&](size_t bytes) { return job.backend.allocate(bytes); }),
       plan_(job.backend.compile(training_, arena_)),
       evaluating_(job.held_out != nullptr ? job.backend.compile(inference_, arena_) : nullptr),
@@ -142,8 +142,8 @@ StepTimes Loop::gradients(int64_t step) {
 
 void Loop::apply(int64_t step, StepTimes& times) {
   Stopwatch watch;
-  update(optimizer_, job_.backend.vector(), job_.graph, arena_, schedule_.rate(step),
-         schedule_.rate(std::max<int64_t>(step - 1, 0)), 1.0f / static_cast<float>(workers_));
+  update(optimizer_, job_.backend.vector(), job_.graph, arena_, schedule_.at(step),
+         1.0f / static_cast<float>(workers_));
   times.optimizer = watch.lap();
 }
 
@@ -225,7 +225,8 @@ RankReport Loop::report() {
   mine.activation_bytes = info.activation_bytes;
   mine.weight_bytes = info.weight_bytes;
   mine.scratch_bytes = info.scratch_bytes;
-  mine.arena_bytes = static_cast<size_t>(arena_.layout().elements) * sizeof(float) * (2 + optimizer_states);
+  mine.arena_bytes = static_cast<size_t>(arena_.layout().elements) * sizeof(float) *
+                     static_cast<size_t>(2 + arena_.states());
   mine.partial_sum_bytes =
       reducer_bytes(arena_.layout(), job_.placement.reducer.road, job_.comm.size(), share_.count);
   mine.peak_rss_bytes = peak_rss_bytes();

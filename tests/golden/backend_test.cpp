@@ -22,23 +22,6 @@ namespace {
 
 constexpr int threads = 2;
 
-Optimizer optimizer_of(const nlohmann::json& options) {
-  const double momentum = options.at("momentum"), decay = options.at("decay");
-  const bool decay_norm = options.at("decay_norm");
-  if (options.at("kind") == "lars")
-    return Lars{.momentum = momentum,
-                .weight_decay = decay,
-                .trust = options.at("trust"),
-                .decay_norm = decay_norm,
-                .full_decay_in_ratio = options.at("variant") == "caffe"};
-  const bool inside = options.at("convention") == "inside";
-  return Sgd{.convention = inside ? MomentumStep::Convention::inside : MomentumStep::Convention::outside,
-             .momentum = momentum,
-             .weight_decay = decay,
-             .nesterov = options.at("nesterov"),
-             .decay_norm = decay_norm};
-}
-
 struct Bounds {
   double values, gradients;
 };
@@ -65,7 +48,7 @@ class Trial {
         graph_(file_.graph()),
         program_(lower(graph_, file_.images())),
         backend_(make_backend(backend, threads)),
-        arena_(graph_, program_.layout, optimizer_states),
+        arena_(graph_, program_.layout, 1),
         bounds_(bounds_of(graph_, program_.images)),
         report_(fmt::format("float32 {} {} (bounds {:.1e}, {:.1e})", backend, file, bounds_.values,
                             bounds_.gradients)) {}
@@ -103,7 +86,8 @@ class Trial {
         const double expected = run_of.at("losses")[static_cast<size_t>(step)];
         check(kind + " losses", std::to_string(step), std::abs(loss / expected - 1), bounds_.gradients);
         const double rate = run_of.at("options").at("rate").get<double>() * (step + 1) / 32;
-        update(optimizer, backend_->vector(), graph_, arena_, rate, step == 0 ? rate : previous, 1.0f);
+        update(optimizer, backend_->vector(), graph_, arena_,
+               {.rate = rate, .previous_rate = step == 0 ? rate : previous}, 1.0f);
         previous = rate;
       }
       const auto& final = run_of.at("final");

@@ -141,6 +141,21 @@ std::vector<double> File::moved(ArenaOf<T>& arena, const Graph& graph, size_t p)
   return start;
 }
 
+Optimizer optimizer_of(const nlohmann::json& json) {
+  OptimizerOptions options;
+  options.kind = json.at("kind");
+  options.variant = json.value("variant", "paper");
+  options.convention = json.value("convention", "outside");
+  set_variant_defaults(options);
+  options.momentum = json.at("momentum");
+  options.weight_decay = json.at("decay");
+  options.decay_norm = json.at("decay_norm");
+  options.nesterov = json.value("nesterov", false);
+  options.trust = json.value("trust", options.trust);
+  options.momentum_correction = false;
+  return make_optimizer(options);
+}
+
 template Summary summarize<float>(const std::string&, std::span<const float>);
 template Summary summarize<double>(const std::string&, std::span<const double>);
 template void fill<float>(std::span<float>, const std::string&, double, double, int64_t);

@@ -12,6 +12,7 @@
 
 #include "port/arena.h"
 #include "port/batch.h"
+#include "train/optimizer.h"
 
 namespace convoy::golden {
 
@@ -62,6 +63,9 @@ class File {
   std::string network_;
   nlohmann::json json_;
 };
+
+// The program's own optimizer by the options that dump.py wrote down.
+Optimizer optimizer_of(const nlohmann::json& options);
 
 extern const std::array<const char*, 6> networks;
 

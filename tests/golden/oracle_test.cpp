@@ -1,10 +1,10 @@
 // The reference backend in double against PyTorch in float64, on small inputs: every value, every gradient, the weights'
-// movement in 20 optimizer steps and the running statistics after them agree to 1e-10 relative. Both sides round at
+// movement in 20 optimizer steps (src/train's own code, in double) and the running statistics after them agree to 1e-10 relative. Both sides round at
 // 2^-53; what lies between is the amplification by the network, and by 20 steps of training.
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "backends/common/momentum.h"
+#include "backends/common/host_vector.h"
 #include "backends/reference/machine.h"
 #include "report.h"
 
@@ -13,45 +13,6 @@ namespace {
 
 constexpr double tolerance = 1e-10;
 constexpr int threads = 2;
-
-double norm(std::span<const double> x) {
-  double sum = 0;
-  for (double value : x) sum += value * value;
-  return std::sqrt(sum);
-}
-
-// SGD, and LARS by Alg. 1 of You et al. 2017, in double, written down a second time next to src/train/optimizer.cpp.
-void update(const nlohmann::json& options, const Graph& graph, ArenaOf<double>& arena, int step) {
-  const bool lars = options.at("kind") == "lars";
-  const bool inside = lars || options.at("convention") == "inside";
-  const bool whole_decay_in_ratio = lars && options.at("variant") == "caffe";
-  const double rate = options.at("rate").get<double>() * (step + 1) / 32;
-  for (size_t p = 0; p < graph.params.size(); ++p) {
-    const int index = static_cast<int>(p);
-    const Role role = graph.params[p].role;
-    const bool norm_layer = role == Role::norm_scale || role == Role::norm_shift;
-    const std::span<double> w = arena.param(index), g = arena.param_grad(index);
-    double* v = arena.state(0).data() + arena.layout().param_offset[p];
-    MomentumOf<double> by{inside ? MomentumStep::Convention::inside : MomentumStep::Convention::outside,
-                          options.value("nesterov", false),
-                          1.0,
-                          0.0,
-                          rate,
-                          options.at("momentum")};
-    if (!norm_layer || options.at("decay_norm").get<bool>()) by.decay = options.at("decay");
-    if (lars) {
-      const double decay = whole_decay_in_ratio ? options.at("decay").get<double>() : by.decay;
-      by.rate *= options.at("trust").get<double>() * norm(w) / (norm(g) + decay * norm(w));
-    }
-    momentum_step(w.data(), v, g.data(), static_cast<int64_t>(w.size()), by);
-  }
-  for (size_t s = 0; s < graph.stats.size(); ++s) {
-    const std::span<double> running = arena.stat(static_cast<int>(s)),
-                            now = arena.stat_grad(static_cast<int>(s));
-    const double keep = static_cast<double>(graph.stats[s].keep);
-    for (size_t i = 0; i < now.size(); ++i) running[i] = keep * running[i] + (1 - keep) * now[i];
-  }
-}
 
 class Oracle {
  public:
@@ -81,12 +42,14 @@ class Oracle {
 
   void check_training() {
     for (const auto& [kind, run_of] : file_.optimizers().items()) {
+      const Optimizer optimizer = optimizer_of(run_of.at("options"));
       for (int step = 0; step < file_.steps(); ++step) {
         const double loss = run(step, step == 0);
         CHECK(report_.add(kind + " losses", std::to_string(step),
                           std::abs(loss / run_of.at("losses")[static_cast<size_t>(step)].get<double>() - 1)) <
               tolerance);
-        update(run_of.at("options"), graph_, arena_, step);
+        const double rate = run_of.at("options").at("rate").get<double>() * (step + 1) / 32;
+        update(optimizer, vector_, graph_, arena_, {.rate = rate, .previous_rate = rate}, 1.0);
       }
       const auto& final = run_of.at("final");
       for (size_t p = 0; p < graph_.params.size(); ++p) {
@@ -125,6 +88,7 @@ class Oracle {
   Program program_;
   ArenaOf<double> arena_;
   reference::Machine<double> machine_;
+  HostVectorOf<double> vector_{threads};
   Report report_;
 };
 

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/error.h"
+#include "train/optimizer.h"
 #include "world.h"
 
 namespace convoy::testing {
@@ -14,6 +15,13 @@ Run run_with(const std::string& optimizer) {
     run.experiment.optimizer.variant = "paper";
     run.experiment.optimizer.trust = 0.02;
     run.experiment.schedule.rate = 4.0;
+  }
+  if (optimizer == "rmsprop-warmup") {  // in 2.8 epochs from RMSprop to SGD, changing in every step
+    set_variant_defaults(run.experiment.optimizer);
+    run.experiment.optimizer.alpha_per = "iteration";
+    run.experiment.optimizer.eta_rmsprop = 0.01;
+    run.experiment.optimizer.beta_center = 1.0;
+    run.experiment.optimizer.beta_period = 2.0;
   }
   return run;
 }
@@ -31,7 +39,7 @@ bool dies(Communicator& comm, Run run, int64_t step) {
 }  // namespace
 
 TEST_CASE("one experiment gives the same weights on these ranks as on one, overlapped or not") {
-  for (const char* optimizer : {"sgd", "lars"}) {
+  for (const char* optimizer : {"sgd", "lars", "rmsprop-warmup"}) {
     Run run = run_with(optimizer);
     run.experiment.train.steps = 20;
     const std::string expected = digest_alone(run);
@@ -53,7 +61,7 @@ TEST_CASE("threads and bucket sizes change no bit") {
 }
 
 TEST_CASE("killed at every step and resumed on the same ranks, on one rank, and from one rank") {
-  Run run = run_with("sgd");
+  Run run = run_with("rmsprop-warmup");  // two states to carry
   const std::string expected = digest_alone(run);
   run.checkpoints.every_steps = 1;
   LocalCommunicator alone;

@@ -31,6 +31,14 @@ struct Faulty final : Backend {
       whole.momentum_step(w, v, g, step);
       w[0] = std::nextafter(w[0], 1e9f);
     }
+    double decayed_squared_norm(std::span<const float> g, std::span<const float> w, float grad_scale,
+                                float decay) override {
+      return whole.decayed_squared_norm(g, w, grad_scale, decay);
+    }
+    void rmsprop_step(std::span<float> w, std::span<float> v, std::span<float> m, std::span<const float> g,
+                      const RmspropStep& step) override {
+      whole.rmsprop_step(w, v, m, g, step);
+    }
     void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) override {
       whole.running_average(r, s, keep, scale);
     }

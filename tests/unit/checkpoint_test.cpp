@@ -39,10 +39,12 @@ struct Fixture {
   Graph graph = small_graph();
   Arena arena = make(graph);
   LocalCommunicator comm;
-  static Arena make(const Graph& graph) { return {graph, lower(graph, 2).layout, 1}; }
+  static Arena make(const Graph& graph) { return {graph, lower(graph, 2).layout, 2}; }
   void fill(uint64_t seed) {
     arena.initialize(seed);
-    for (size_t i = 0; i < arena.state(0).size(); ++i) arena.state(0)[i] = static_cast<float>(i) * 0.5f;
+    for (int state = 0; state < arena.states(); ++state)  // the velocity, and RMSprop warm-up's second moment
+      for (size_t i = 0; i < arena.state(state).size(); ++i)
+        arena.state(state)[i] = static_cast<float>(i) * (state == 0 ? 0.5f : 0.25f);
   }
   Snapshot snapshot(int64_t step) const {
     return {step, 7, "hash-a", "optimizer.momentum = 0.9\ntrain.seed = 7\n"};

@@ -66,7 +66,8 @@ TEST_CASE("the LARS variants bring their own defaults, and keys override them") 
   const auto lars = [](const std::string& variant, const std::string& more = "") {
     return parse(job + "[optimizer]\nkind = \"lars\"\nvariant = \"" + variant + "\"\n" + more).optimizer;
   };
-  for (const char* whole : {"paper", "caffe"}) {
+  for (const char* whole :
+       {"paper", "caffe", "nvcaffe-larc-scale", "nvcaffe-larc-clip", "larc-scale", "larc-clip"}) {
     CHECK((lars(whole).decay_bias && lars(whole).decay_norm && lars(whole).adapt_bias &&
            lars(whole).adapt_norm));
     CHECK_FALSE(lars(whole).momentum_correction);
@@ -78,6 +79,13 @@ TEST_CASE("the LARS variants bring their own defaults, and keys override them") 
   const OptimizerOptions nvidia = lars("nvidia");
   CHECK((nvidia.decay_bias && !nvidia.decay_norm && !nvidia.adapt_bias && nvidia.momentum_correction));
   CHECK(lars("mlperf", "adapt_norm = true\n").adapt_norm);
+  CHECK(lars("intel-caffe").momentum_correction);
+  CHECK(lars("paper").trust == 0.001);
+  CHECK(lars("larc-clip").trust == 0.02);
+  CHECK(lars("larc-clip").epsilon == 1e-8);
+  CHECK(lars("larc-clip", "trust = 0.001\nepsilon = 0\n").epsilon == 0.0);
+  const OptimizerOptions akiba = parse(job + "[optimizer]\nkind = \"rmsprop-warmup\"\n").optimizer;
+  CHECK((akiba.decay_bias && !akiba.decay_norm && akiba.epsilon == 1e-8));
   CHECK(parse(job + "[optimizer]\nconvention = \"inside\"\n").optimizer.momentum_correction);
 }
 
@@ -118,6 +126,95 @@ TEST_CASE("keys that the chosen parts do not read are refused") {
   CHECK(refusal(job + "[optimizer]\nmomentum_correction = true\n").find("rate inside the velocity") !=
         std::string::npos);
   CHECK(refusal(job + "[schedule]\nwarmup_from = 0.1\n").find("warmup_epochs or warmup_steps") !=
+        std::string::npos);
+}
+
+TEST_CASE("the keys of the optimizers, variants and schedules are refused where another is chosen") {
+  const auto read = [](const std::string& what, const std::string& key) {
+    return refusal(job, {what, key}).find("would have no effect") == std::string::npos;
+  };
+  const std::string sgd = "optimizer.kind=sgd", lars = "optimizer.kind=lars",
+                    akiba = "optimizer.kind=rmsprop-warmup";
+  for (const char* key : {"mu2=0.9", "eta_rmsprop=1", "beta_center=1", "beta_period=1", "transition=literal",
+                          "alpha_per=iteration"}) {
+    const std::string name = std::string("optimizer.") + key;
+    INFO(name);
+    CHECK((!read(sgd, name) && !read(lars, name) && read(akiba, name)));
+  }
+  for (const char* key : {"variant=caffe", "trust=1", "adapt_bias=true", "adapt_norm=true"}) {
+    const std::string name = std::string("optimizer.") + key;
+    INFO(name);
+    CHECK((!read(sgd, name) && read(lars, name) && !read(akiba, name)));
+  }
+  CHECK((!read(sgd, "optimizer.epsilon=1") && read(lars, "optimizer.epsilon=1") &&
+         read(akiba, "optimizer.epsilon=1")));
+  CHECK((read(sgd, "optimizer.nesterov=true") && !read(akiba, "optimizer.nesterov=true")));
+  CHECK((read(sgd, "optimizer.convention=inside") && !read(lars, "optimizer.convention=inside") &&
+         !read(akiba, "optimizer.convention=inside")));
+  const auto corrects = [](const std::string& variant) {
+    return refusal(job, {"optimizer.kind=lars", "optimizer.variant=" + variant,
+                         "optimizer.momentum_correction=true"})
+        .empty();
+  };
+  for (const char* inside :
+       {"paper", "caffe", "intel-caffe", "nvcaffe-larc-scale", "nvcaffe-larc-clip", "mlperf", "nvidia"})
+    CHECK(corrects(inside));
+  for (const char* outside : {"mlperf-scaled", "larc-scale", "larc-clip"}) CHECK_FALSE(corrects(outside));
+  CHECK_FALSE(read(akiba, "optimizer.momentum_correction=true"));
+  CHECK((!read(sgd, "schedule.warmup=quadratic") &&
+         read("schedule.warmup_steps=2", "schedule.warmup=quadratic")));
+  CHECK((read(sgd, "schedule.factors=[1, 2, 3, 4]") &&
+         !read("schedule.kind=poly", "schedule.factors=[1, 2, 3, 4]")));
+  CHECK_FALSE(read("schedule.factors=[1, 2, 3, 4]", "schedule.factor=0.5"));  // one or the other
+  CHECK((!read(sgd, "schedule.allow_large_rate=true") &&
+         read("schedule.per_images=256", "schedule.allow_large_rate=true")));
+}
+
+TEST_CASE("keys younger than a job leave its hash as it was") {
+  const std::string lines = arithmetic(parse(job, {"schedule.warmup_steps=2"}), {}, {});
+  CHECK(lines.find("schedule.warmup_steps = 2\n") != std::string::npos);
+  CHECK(lines.find("schedule.warmup = ") == std::string::npos);
+  CHECK(lines.find("schedule.factors") == std::string::npos);
+  const std::string changed =
+      arithmetic(parse(job, {"schedule.warmup_steps=2", "schedule.warmup=quadratic"}), {}, {});
+  CHECK(changed.find("schedule.warmup = \"quadratic\"\n") != std::string::npos);
+}
+
+TEST_CASE("a rate that is scaled twice is caught, with both readings and the key that silences it") {
+  const std::vector<std::string> goyal{"minibatch.workers=256", "minibatch.images=32",
+                                       "schedule.per_images=256"};
+  const auto with = [](std::vector<std::string> sets, const std::vector<std::string>& more) {
+    sets.insert(sets.end(), more.begin(), more.end());
+    return refusal(job, sets);
+  };
+  CHECK(with(goyal, {"schedule.rate=0.1"}).empty());
+  CHECK(with(goyal, {"schedule.rate=0.2"}).empty());
+  const std::string twice = with(goyal, {"schedule.rate=3.2"});
+  CHECK(
+      twice.find("schedule.rate = 3.2 may be scaled twice: read as the rate for 256 images it becomes 3.2 x "
+                 "8192/256 = 102.4 for the minibatch of 8192; if 3.2 is already the rate for 8192 images") !=
+      std::string::npos);
+  CHECK(twice.find("schedule.allow_large_rate = true") != std::string::npos);
+  CHECK(with(goyal, {"schedule.rate=3.2", "schedule.allow_large_rate=true"}).empty());
+  CHECK(with(goyal, {"schedule.rate=3.2", "optimizer.kind=rmsprop-warmup"}) == twice);
+  CHECK(with({"minibatch.workers=256", "minibatch.images=32"}, {"schedule.rate=3.2"}).empty());
+  CHECK(with(goyal, {"schedule.rate=3.2", "optimizer.momentum=0"}).empty());  // a step of rate/(1-momentum)
+  CHECK_FALSE(with(goyal, {"schedule.rate=0.1", "optimizer.momentum=0.99"}).empty());
+  CHECK(with(goyal, {"schedule.rate=0.03", "optimizer.momentum=0.99"}).empty());
+  // LARS: published rates are for the minibatch, and are seen through the trust.
+  const std::vector<std::string> you{"minibatch.workers=1024", "minibatch.images=32", "optimizer.kind=lars"};
+  CHECK(with(you, {"schedule.rate=32"}).empty());
+  CHECK(with(you, {"schedule.rate=32", "schedule.per_images=256"}).find("= 4096 for") != std::string::npos);
+  CHECK(with(you, {"schedule.rate=0.25", "schedule.per_images=256"}).empty());
+}
+
+TEST_CASE("warm-ups and factors that cannot be are refused") {
+  CHECK(refusal(job, {"schedule.factors=[1, 2]"}).find("needs 4 numbers") != std::string::npos);
+  CHECK(refusal(job, {"schedule.warmup_steps=2", "schedule.warmup=constant"}).find("would not train") !=
+        std::string::npos);
+  CHECK(refusal(job, {"schedule.warmup_steps=2", "optimizer.kind=rmsprop-warmup"})
+            .find("divides by the rate") != std::string::npos);
+  CHECK(refusal(job, {"optimizer.epsilon=0", "optimizer.kind=rmsprop-warmup"}).find("must be above 0") !=
         std::string::npos);
 }
 

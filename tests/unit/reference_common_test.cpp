@@ -74,27 +74,50 @@ TEST_CASE("host vector: momentum in both conventions, by hand") {
   HostVector vector(2);
   const float w0 = 2.0f, v0 = 0.5f, g0 = 4.0f;
   // g' = 0.25*4 + 0.5*2 = 2
-  const MomentumStep outside{MomentumStep::Convention::outside, false, 0.25f, 0.5f, 0.125f, 0.75f};
+  const MomentumStep outside{
+      .grad_scale = 0.25f, .decay = 0.5f, .momentum = 0.75f, .into_velocity = 1.0f, .into_weights = 0.125f};
   MomentumStep step = outside;
   std::vector<float> w{w0}, v{v0};
   const std::vector<float> g{g0};
   vector.momentum_step(w, v, g, step);  // v = 0.375 + 2; w -= 0.125 v
   CHECK(v[0] == 2.375f);
   CHECK(w[0] == 2.0f - 0.125f * 2.375f);
-  step.nesterov = true;
+  step.lookahead = 0.75f;
   w = {w0}, v = {v0};
   vector.momentum_step(w, v, g, step);  // w -= 0.125 (2 + 0.75 v)
   CHECK(w[0] == 2.0f - 0.125f * (2.0f + 0.75f * 2.375f));
   step = outside;
-  step.convention = MomentumStep::Convention::inside;
+  std::swap(step.into_velocity, step.into_weights);  // inside
   w = {w0}, v = {v0};
   vector.momentum_step(w, v, g, step);  // v = 0.375 + 0.25; w -= v
   CHECK(v[0] == 0.625f);
   CHECK(w[0] == 1.375f);
-  step.nesterov = true;
+  step.lookahead = 0.75f;
   w = {w0}, v = {v0};
   vector.momentum_step(w, v, g, step);  // w -= 0.75 v + 0.25
   CHECK(w[0] == 2.0f - (0.75f * 0.625f + 0.25f));
+}
+
+TEST_CASE("host vector: RMSprop warm-up by hand, in float and in double") {
+  const auto check = [](auto zero) {
+    using T = decltype(zero);
+    HostVectorOf<T> vector(1);
+    std::vector<T> w{2}, v{T(0.5)}, m{4};
+    const std::vector<T> g{4};
+    // g' = 0.25*4 + 0.5*2 = 2;  m = 0.75*4 + 0.25*4 = 4;  v = 0.375 + (0.25 + 0.625/(2 + 0.5))*2 = 1.375
+    vector.rmsprop_step(w, v, m, g, {T(0.25), T(0.5), T(0.75), T(0.75), T(0.25), T(0.625), T(0.5), T(0.125)});
+    CHECK(m[0] == T(4));
+    CHECK(v[0] == T(1.375));
+    CHECK(w[0] == T(2) - T(0.125) * T(1.375));
+  };
+  check(0.0f);
+  check(0.0);
+}
+
+TEST_CASE("host vector: the norm of a decayed gradient, by hand") {
+  HostVectorOf<double> vector(1);
+  const std::vector<double> g{8, 0}, w{2, 4};
+  CHECK(vector.decayed_squared_norm(g, w, 0.25, 0.5) == 9.0 + 4.0);  // 2 + 1, 0 + 2
 }
 
 TEST_CASE("host vector: the update does not depend on threads") {
@@ -102,11 +125,31 @@ TEST_CASE("host vector: the update does not depend on threads") {
   auto w1 = noise(100003, 1), v1 = noise(100003, 2);
   auto w4 = w1, v4 = v1;
   const auto g = noise(100003, 3);
-  const MomentumStep step{MomentumStep::Convention::inside, true, 0.3f, 1e-4f, 0.1f, 0.9f};
+  const MomentumStep step{.grad_scale = 0.3f,
+                          .decay = 1e-4f,
+                          .momentum = 0.9f,
+                          .into_velocity = 0.1f,
+                          .into_weights = 1.0f,
+                          .lookahead = 0.9f};
   one.momentum_step(w1, v1, g, step);
   four.momentum_step(w4, v4, g, step);
   CHECK(w1 == w4);
   CHECK(v1 == v4);
+  const RmspropStep rmsprop{.grad_scale = 0.3f,
+                            .decay = 1e-4f,
+                            .momentum = 0.9f,
+                            .mu2 = 0.99f,
+                            .alpha_sgd = 0.5f,
+                            .alpha_rmsprop = 0.01f,
+                            .epsilon = 1e-8f,
+                            .rate = 0.1f};
+  std::vector<float> m1(w1.size()), m4(w4.size());
+  one.rmsprop_step(w1, v1, m1, g, rmsprop);
+  four.rmsprop_step(w4, v4, m4, g, rmsprop);
+  CHECK(w1 == w4);
+  CHECK(v1 == v4);
+  CHECK(m1 == m4);
+  CHECK(one.decayed_squared_norm(g, w1, 0.3f, 0.5f) == four.decayed_squared_norm(g, w4, 0.3f, 0.5f));
 }
 
 TEST_CASE("host vector: running averages from sums over workers") {

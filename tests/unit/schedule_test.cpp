@@ -104,4 +104,81 @@ TEST_CASE("cosine and constant rates; a warm-up as long as the training is refus
   CHECK_THROWS_WITH(Schedule(e, 100), Catch::Contains("warm-up of 100 steps leaves none of the 100"));
 }
 
+TEST_CASE("warm-up shapes: gradual, constant as in Goyal's table 1, quadratic as in nvcaffe 0.16 and 0.17") {
+  Experiment e = experiment(256, 32, 90);
+  e.schedule.rate = 0.1;
+  e.schedule.per_images = 256;
+  e.schedule.warmup_epochs = 5;
+  e.schedule.warmup_from = 0.1;
+  e.schedule.warmup = "constant";
+  const Schedule constant(e, imagenet);
+  for (const int64_t step : {0, 1, 391, 781}) CHECK(constant.rate(step) == 0.1);
+  CHECK(constant.rate(782) == Approx(3.2));
+  e = experiment(64, 512, 0);
+  e.train.steps = 4000;
+  e.schedule.kind = "poly";
+  e.schedule.decay = "continued";
+  e.schedule.rate = 32;
+  e.schedule.warmup_steps = 400;
+  e.schedule.warmup_from = 1;
+  e.schedule.warmup = "quadratic";
+  const Schedule quadratic(e, imagenet);
+  CHECK(quadratic.rate(0) == 1);
+  CHECK(quadratic.rate(200) == Approx(1 + 31 * 0.25));
+  CHECK(quadratic.rate(399) == Approx(1 + 31 * (399.0 / 400) * (399.0 / 400)));
+  CHECK(quadratic.rate(400) == Approx(32 * 0.81));
+}
+
+TEST_CASE("You's AlexNet-BN: linear from 1 over 400 iterations, then poly from the current one") {
+  Experiment e = experiment(1024, 32, 0);
+  e.train.steps = 4000;
+  e.schedule.kind = "poly";
+  e.schedule.decay = "continued";
+  e.schedule.rate = 32;
+  e.schedule.warmup_steps = 400;
+  e.schedule.warmup_from = 1;
+  const Schedule you(e, imagenet);
+  CHECK(you.rate(0) == 1);
+  CHECK(you.rate(100) == Approx(1 + 31 * 0.25));
+  CHECK(you.rate(399) == Approx(31.9225));
+  CHECK(you.rate(400) == Approx(25.92));
+  CHECK(you.rate(3999) == Approx(32.0 / 4000 / 4000));
+}
+
+TEST_CASE("Akiba's slow start: multiples of the scaled rate, from the start and from each milestone") {
+  Experiment e = experiment(1024, 32, 90);
+  e.schedule.rate = 0.1;
+  e.schedule.per_images = 256;
+  e.schedule.milestones = {40, 70, 85};
+  e.schedule.factors = {0.5, 0.075, 0.01, 0.001};
+  const Schedule akiba(e, imagenet);
+  CHECK(akiba.peak() == Approx(12.8));
+  const auto first = [](int epoch) { return (epoch * imagenet + 32767) / 32768; };
+  CHECK(akiba.rate(0) == Approx(6.4));
+  CHECK(akiba.rate(first(40) - 1) == Approx(6.4));
+  CHECK(akiba.rate(first(40)) == Approx(0.96));
+  CHECK(akiba.rate(first(70)) == Approx(0.128));
+  CHECK(akiba.rate(first(85)) == Approx(0.0128));
+  CHECK(akiba.rate(3518) == Approx(0.0128));
+  e.schedule.warmup_steps = 100;  // a warm-up ends where the schedule begins
+  CHECK(Schedule(e, imagenet).rate(50) == Approx(3.2));
+  e.schedule.factors = {0.5, 0.075};
+  CHECK_THROWS_WITH(Schedule(e, imagenet), Catch::Contains("2 numbers for 3 milestones"));
+}
+
+TEST_CASE("a step's rates: its own, the one before, its epoch, and whether it warms up") {
+  Experiment e = experiment(2, 3, 0);
+  e.train.steps = 20;
+  e.schedule.kind = "constant";
+  e.schedule.rate = 1;
+  e.schedule.warmup_steps = 2;
+  const Schedule schedule(e, 12);
+  CHECK(schedule.at(0).previous_rate == 0.0);
+  CHECK(schedule.at(1).rate == 0.5);
+  CHECK(schedule.at(1).warmup);
+  CHECK(schedule.at(2).previous_rate == 0.5);
+  CHECK_FALSE(schedule.at(2).warmup);
+  CHECK(schedule.at(3).epoch == 1.5);
+}
+
 }  // namespace convoy
