@@ -130,7 +130,10 @@ int plan(const Flags& flags) {
   fmt::print(
       "  memory      {} of values and gradients at the peak, {} of weights, velocity and gradients a rank\n",
       human_bytes(peak), human_bytes(arena * 3));
-  fmt::print("  allreduce   {} a step in {} buckets\n", human_bytes(arena), program.layout.buckets.size());
+  const Wire wire = wire_of(experiment);
+  fmt::print("  allreduce   {} a step in {} buckets, gradients as {}\n",
+             human_bytes(static_cast<uint64_t>(allreduce_bytes(wire, program.layout))),
+             program.layout.buckets.size(), wire.name());
   print_schedule(schedule, experiment.schedule.kind == "step");
   if (flags.layers) print_layers(program, live);
   return 0;

@@ -72,13 +72,16 @@ Result::Result(const Experiment& experiment, const DatasetFacts& train, const Da
 
 void Result::resume(const std::vector<Json>& metrics, int64_t step) {
   resumed_at_ = steps_done_ = step;
-  for (const Json& line : metrics)
+  for (const Json& line : metrics) {
     if (line.at("event") == "evaluation") epochs_.push_back(line);
+    wire_ += {line.value("wire_overflows", int64_t{0}), line.value("wire_underflows", int64_t{0})};
+  }
 }
 
 void Result::step(const StepRecord& record) {
   steps_done_ = record.step + 1;
   step_seconds_.push_back(record.times.total);
+  wire_ += record.wire.value_or(RangeErrors{});
 }
 
 void Result::evaluation(const EvaluationRecord& record) { epochs_.push_back(to_json(record)); }
@@ -113,6 +116,14 @@ Json Result::launch() const {
           {"overlap", placement_.reducer.overlap},
           {"mpi", mpi_library_},
           {"per_rank", ranks}};
+}
+
+Json Result::allreduce() const {
+  const bool rounds = experiment_.allreduce.wire != "f32";
+  return {{"wire", experiment_.allreduce.wire},
+          {"bytes_per_step", known_.allreduce_bytes > 0 ? Json(known_.allreduce_bytes) : Json(nullptr)},
+          {"overflows", rounds ? Json(wire_.overflows) : Json(nullptr)},
+          {"underflows", rounds ? Json(wire_.underflows) : Json(nullptr)}};
 }
 
 Json Result::steps() const {
@@ -167,6 +178,7 @@ Json Result::json() const {
           {"tool", tool_json()},
           {"experiment", experiment()},
           {"launch", launch()},
+          {"allreduce", allreduce()},
           {"claim", or_null(known_.claim)},
           {"dataset", {{"train", dataset_json(train_)}, {"held_out", dataset_json(held_out_)}}},
           {"phases_s",

@@ -32,6 +32,7 @@ class Result {
  private:
   Json experiment() const;
   Json launch() const;
+  Json allreduce() const;
   Json steps() const;
   Json numerics() const;
   Json efficiency() const;
@@ -45,6 +46,7 @@ class Result {
   int64_t resumed_at_ = 0, steps_done_ = 0;
   std::vector<Json> epochs_;
   std::vector<double> step_seconds_;  // all steps of this process
+  RangeErrors wire_;                  // over all steps, restored ones included
   FinalRecord known_;
 };
 

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "net/cost.h"
 #include "train/evaluate.h"
@@ -28,6 +30,12 @@ class Stopwatch {
   Clock::time_point last_ = Clock::now();
 };
 
+ReducerOptions reducer_options(const Placement& placement, const Wire& wire) {
+  ReducerOptions options = placement.reducer;
+  options.wire = wire;
+  return options;
+}
+
 class Loop {
  public:
   explicit Loop(const Job& job);
@@ -36,6 +44,7 @@ class Loop {
  private:
   struct Sums {
     Totals totals;
+    RangeErrors wire;
     bool stop = false;
   };
   Sums sum_over_ranks(const Totals& mine);
@@ -48,12 +57,14 @@ class Loop {
   Snapshot snapshot(int64_t done) const;
   void check_equal_weights(const std::string& digest, int64_t step);
   std::string diagnosis(int64_t step, const Totals& totals);
+  std::string overflow(int64_t step);
   FinalRecord known(const std::string& status);
   Outcome finish(Exit exit, const std::string& status, const std::string& reason, int64_t done);
 
   const Job& job_;
   const int workers_;
   const Share share_;
+  const Wire wire_;
   Schedule schedule_;
   Optimizer optimizer_;
   Program training_, inference_;
@@ -71,6 +82,7 @@ Loop::Loop(const Job& job)
     : job_(job),
       workers_(job.experiment.minibatch.workers),
       share_(job.placement.shares.at(static_cast<size_t>(job.comm.rank()))),
+      wire_(wire_of(job.experiment)),
       schedule_(job.experiment, job.train_facts.samples),
       optimizer_(make_optimizer(job.experiment.optimizer)),
       training_(
@@ -81,7 +93,7 @@ Loop::Loop(const Job& job)
              [&](size_t bytes) { return job.backend.allocate(bytes); }),
       plan_(job.backend.compile(training_, arena_)),
       evaluating_(job.held_out != nullptr ? job.backend.compile(inference_, arena_) : nullptr),
-      reducer_(job.comm, arena_, workers_, share_, job.placement.reducer),
+      reducer_(job.comm, arena_, workers_, share_, reducer_options(job.placement, wire_)),
       disk_(job.checkpoints, job.graph, job.comm, job.log),
       hash_(hash(job.experiment, job.train_facts, job.held_out_facts)),
       arithmetic_(arithmetic(job.experiment, job.train_facts, job.held_out_facts)) {}
@@ -95,12 +107,15 @@ Outcome Loop::run() {
   Totals since;
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
-    const auto [totals, stop] = sum_over_ranks(plan_->totals());
-    const std::string trouble = totals.nonfinite > 0 ? diagnosis(step, totals) : "";
+    const auto [totals, wire, stop] = sum_over_ranks(plan_->totals());
+    const std::string trouble = totals.nonfinite > 0 ? diagnosis(step, totals)
+                                : wire.overflows > 0 ? overflow(step)
+                                                     : "";
     if (trouble.empty()) apply(step, times);
     since += totals;
     keep(times);
-    job_.record.step({step, totals, schedule_.rate(step), times});
+    job_.record.step(
+        {step, totals, schedule_.rate(step), times, wire_.rounds() ? std::optional(wire) : std::nullopt});
     if (!trouble.empty()) return finish(Exit::diverged, "diverged", trouble, step);
     if (schedule_.evaluates(step)) evaluation(step, since);
     const bool last = step + 1 == schedule_.steps();
@@ -148,10 +163,12 @@ void Loop::keep(StepTimes& times) {
 
 Loop::Sums Loop::sum_over_ranks(const Totals& mine) {
   const bool asked = job_.stop != nullptr && job_.stop->load();
-  std::array<int64_t, 6> sums{mine.images, mine.correct1,  mine.correct5,
-                              mine.loss,   mine.nonfinite, asked ? 1 : 0};
+  RangeErrors wire;
+  for (const RangeErrors& bucket : reducer_.range_errors()) wire += bucket;
+  std::array<int64_t, 8> sums{mine.images,    mine.correct1,  mine.correct5,   mine.loss,
+                              mine.nonfinite, wire.overflows, wire.underflows, asked ? 1 : 0};
   job_.comm.sum(sums);
-  return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, sums[5] > 0};
+  return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, {sums[5], sums[6]}, sums[7] > 0};
 }
 
 void Loop::evaluation(int64_t step, Totals& since) {
@@ -216,6 +233,27 @@ std::string Loop::diagnosis(int64_t step, const Totals& totals) {
       totals.nonfinite, totals.images + totals.nonfinite, step, where);
 }
 
+// The sum holds infinities, which the update would carry into the weights: the run ends with those that it had.
+std::string Loop::overflow(int64_t step) {
+  const std::vector<RangeErrors>& mine = reducer_.range_errors();
+  std::vector<int64_t> overflows;
+  for (const RangeErrors& errors : mine) overflows.push_back(errors.overflows);
+  job_.comm.sum(overflows);
+  const auto first =
+      std::find_if(overflows.begin(), overflows.end(), [](int64_t count) { return count > 0; });
+  const auto bucket = static_cast<int>(first - overflows.begin());
+  const auto& segments = arena_.layout().segments;
+  const auto segment = std::find_if(segments.begin(), segments.end(),
+                                    [&](const Segment& candidate) { return candidate.bucket == bucket; });
+  return fmt::format(
+      "{} finite values overflowed {} on the wire at step {}, in bucket {} of {} (from {} on) first: lower "
+      "allreduce.scale ({} keeps sums over the workers as small as one gradient), or choose another "
+      "allreduce.wire",
+      std::accumulate(overflows.begin(), overflows.end(), int64_t{0}), wire_.name(), step, bucket + 1,
+      overflows.size(), job_.graph.params[static_cast<size_t>(segment->index)].name,
+      1.0 / std::bit_ceil(static_cast<unsigned>(workers_)));
+}
+
 FinalRecord Loop::known(const std::string& status) {
   const PlanInfo info = plan_->info();
   RankReport mine;
@@ -234,6 +272,7 @@ FinalRecord Loop::known(const std::string& status) {
   FinalRecord record;
   record.status = status;
   record.flops_per_image = (cost.forward.flops + cost.backward.flops) / training_.images;
+  record.allreduce_bytes = allreduce_bytes(wire_, arena_.layout());
   record.ranks = gather_reports(mine, job_.comm);
   record.claim = same_fingerprint(record.ranks)
                      ? claim(job_.placement.reducer.road, job_.comm.size(), workers_)
@@ -259,6 +298,13 @@ Outcome Loop::finish(Exit exit, const std::string& status, const std::string& re
 
 size_t bucket_bytes(const Experiment& experiment) {
   return std::max<size_t>(64, static_cast<size_t>(experiment.train.bucket_mib * 1024 * 1024));
+}
+
+Wire wire_of(const Experiment& experiment) {
+  const AllreduceOptions& options = experiment.allreduce;
+  if (options.wire == "f32") return {};
+  return {options.wire == "fp16" ? Wire::Format::fp16 : Wire::Format::bf16,
+          static_cast<float>(options.scale)};
 }
 
 Outcome train(const Job& job) { return Loop(job).run(); }
