@@ -18,6 +18,11 @@ uint32_t is_finite(float value) {
   return static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & 0x7f800000u) != 0x7f800000u);
 }
 
+template <class Format>
+uint32_t is_finite(uint16_t packed) {
+  return static_cast<uint32_t>((packed & Format::infinite) != Format::infinite);
+}
+
 uint32_t is_zero(float value) {
   return static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & 0x7fffffffu) == 0);
 }
@@ -70,10 +75,10 @@ int64_t add_packed_as(std::span<uint16_t> to, std::span<const uint16_t> other) {
     const uint16_t* o = other.data() + begin;
     uint32_t overflows = 0;
     for (size_t i = 0; i < count; ++i) {
-      const float a = Format::unpack(left ? o[i] : t[i]), b = Format::unpack(left ? t[i] : o[i]);
-      const float sum = Format::round(a + b);
-      overflows += is_finite(a) & is_finite(b) & (is_finite(sum) ^ 1u);
-      t[i] = Format::pack(sum);
+      const uint16_t a = left ? o[i] : t[i], b = left ? t[i] : o[i];
+      const uint16_t sum = Format::pack(Format::unpack(a) + Format::unpack(b));
+      overflows += is_finite<Format>(a) & is_finite<Format>(b) & (is_finite<Format>(sum) ^ 1u);
+      t[i] = sum;
     }
     return overflows;
   });
