@@ -139,14 +139,18 @@ int plan(const Flags& flags) {
              placement.shares.front().count);
   const auto arena = static_cast<uint64_t>(program.layout.elements) * 4;
   const auto peak = static_cast<uint64_t>(*std::max_element(live.begin(), live.end()));
+  const Wire wire = wire_of(experiment);
+  ReducerOptions reducer = placement.reducer;
+  reducer.wire = wire;
   fmt::print(
       "  memory      {} of values and gradients at the peak, {} of weights, optimizer state and gradients, "
       "{} of partial sums a rank\n",
       human_bytes(peak),
       human_bytes(arena * static_cast<uint64_t>(2 + optimizer_states(make_optimizer(experiment.optimizer)))),
-      human_bytes(reducer_bytes(program.layout, placement.reducer.road, placement.ranks(),
-                                placement.shares.front().count)));
-  fmt::print("  allreduce   {} a step in {} buckets\n", human_bytes(arena), program.layout.buckets.size());
+      human_bytes(reducer_bytes(program.layout, reducer, placement.ranks(), placement.shares.front().count)));
+  fmt::print("  allreduce   {} a step in {} buckets, gradients as {}\n",
+             human_bytes(static_cast<uint64_t>(allreduce_bytes(wire, program.layout))),
+             program.layout.buckets.size(), wire.name());
   print_schedule(schedule, experiment.schedule.kind == "step");
   if (flags.layers) print_layers(program, live);
   return 0;

@@ -15,30 +15,39 @@ double seconds_between(std::chrono::steady_clock::time_point begin,
   return std::chrono::duration<double>(end - begin).count();
 }
 
-size_t largest_bucket(const Layout& layout) {
-  int64_t largest = 0;
-  for (const Bucket& bucket : layout.buckets) largest = std::max(largest, bucket.end - bucket.begin);
-  return static_cast<size_t>(largest);
-}
-
 }  // namespace
 
-size_t BucketSums::scratch_for(const Layout& layout, Road road, int ranks) {
-  return road == Road::tree ? tree_scratch(largest_bucket(layout), ranks) : 0;
+BucketSums::Scratch BucketSums::scratch_for(const Layout& layout, const ReducerOptions& options, int ranks) {
+  Scratch scratch;
+  if (options.road != Road::tree || ranks == 1) return scratch;
+  for (int bucket = 0; std::cmp_less(bucket, layout.buckets.size()); ++bucket) {
+    const Bucket& whole = layout.buckets[static_cast<size_t>(bucket)];
+    const size_t rounded = rounded_elements(options.wire, layout, bucket);
+    const size_t exact = static_cast<size_t>(whole.end - whole.begin) - rounded;
+    scratch.packed = std::max(scratch.packed, rounded + tree_scratch(rounded, ranks));
+    scratch.exact = std::max(scratch.exact, tree_scratch(exact, ranks));
+  }
+  return scratch;
 }
 
-BucketSums::BucketSums(Communicator& communicator, Arena& arena, Road road,
-                       std::chrono::milliseconds stall_limit, Source& source)
+BucketSums::BucketSums(Communicator& communicator, Arena& arena, const ReducerOptions& options,
+                       Source& source)
     : communicator_(communicator),
       arena_(arena),
       source_(source),
-      road_(road),
-      stall_limit_(stall_limit),
+      road_(options.road),
+      wire_(options.wire),
+      stall_limit_(options.stall_limit),
       hosts_(communicator.gather(communicator.host())),
       scratch_(host_buffer(0)),
-      seconds_(arena.layout().buckets.size(), 0.0) {
-  scratch_elements_ = scratch_for(arena.layout(), road, communicator.size());
+      packed_(host_buffer(0)),
+      seconds_(arena.layout().buckets.size(), 0.0),
+      overflows_(seconds_.size(), 0) {
+  const Scratch needed = scratch_for(arena.layout(), options, communicator.size());
+  scratch_elements_ = needed.exact;
+  packed_elements_ = needed.packed;
   scratch_ = host_buffer(scratch_elements_ * sizeof(float));
+  packed_ = host_buffer(packed_elements_ * sizeof(uint16_t));
 }
 
 void BucketSums::run() {
@@ -50,19 +59,35 @@ void BucketSums::run() {
 }
 
 void BucketSums::run_tree() {
-  const std::span<float> scratch(reinterpret_cast<float*>(scratch_.get()), scratch_elements_);
   for (int bucket = 0; std::cmp_less(bucket, seconds_.size()); ++bucket) {
     source_.wait_for(bucket);
     const auto begin = Clock::now();
     try {
-      tree_sum(communicator_, arena_.grads(bucket), scratch,
-               [this](Communicator::Pending& message, const TreeStep& step) { finish(message, step); });
+      overflows_[static_cast<size_t>(bucket)] = tree_sum_of(bucket);
     } catch (const Error& error) {
       throw Error(fmt::format("{}: {}", name(bucket), error.what()), error.code());
     }
     seconds_[static_cast<size_t>(bucket)] = seconds_between(begin, Clock::now());
     busy_ += seconds_[static_cast<size_t>(bucket)];
   }
+}
+
+// The gradients as 16-bit numbers if the wire says so, then what is exact: everything, or the statistics.
+int64_t BucketSums::tree_sum_of(int bucket) {
+  const Finish wait = [this](Communicator::Pending& message, const TreeStep& step) { finish(message, step); };
+  const std::span<float> values = arena_.grads(bucket);
+  const size_t rounded = rounded_elements(wire_, arena_.layout(), bucket);
+  int64_t overflows = 0;
+  if (rounded > 0) {
+    const std::span<uint16_t> all(reinterpret_cast<uint16_t*>(packed_.get()), packed_elements_);
+    const std::span<uint16_t> packed = all.first(rounded);
+    pack(wire_, values.first(rounded), packed);
+    overflows = tree_sum(communicator_, wire_, packed, all.subspan(rounded), wait);
+    unpack(wire_, packed, values.first(rounded));
+  }
+  tree_sum(communicator_, values.subspan(rounded),
+           std::span(reinterpret_cast<float*>(scratch_.get()), scratch_elements_), wait);
+  return overflows;
 }
 
 void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {

@@ -128,19 +128,20 @@ std::vector<std::string> MpiCommunicator::gather(const std::string& mine) {
   return texts;
 }
 
-std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer, std::span<const float> out,
-                                                                       std::span<float> in) {
+std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer,
+                                                                       std::span<const std::byte> out,
+                                                                       std::span<std::byte> in) {
   auto pending = std::make_unique<Requests>(
       "exchange partial sums", state_->count_pieces(in.size()) + state_->count_pieces(out.size()),
       state_->given_up);
   state_->pieces(in.size(), [&](size_t begin, int count) {
-    mpi_check(MPI_Irecv(in.data() + begin, count, MPI_FLOAT, peer, exchange_tag, state_->comm,
+    mpi_check(MPI_Irecv(in.data() + begin, count, MPI_BYTE, peer, exchange_tag, state_->comm,
                         pending->add_receive()),
               "start to receive a partial sum");
   });
   state_->pieces(out.size(), [&](size_t begin, int count) {
     mpi_check(
-        MPI_Isend(out.data() + begin, count, MPI_FLOAT, peer, exchange_tag, state_->comm, pending->add()),
+        MPI_Isend(out.data() + begin, count, MPI_BYTE, peer, exchange_tag, state_->comm, pending->add()),
         "start to send a partial sum");
   });
   return pending;

@@ -1,8 +1,8 @@
 // MPI, and all that convoy asks of it. MpiSession owns MPI_Init_thread and MPI_Finalize and a communicator
 // over all ranks (a duplicate of MPI_COMM_WORLD, errors returned and turned into Error).
 // MPI_THREAD_SERIALIZED: any thread may call, one at a time. Every wait polls and gives the core away, so a
-// waiting rank costs next to nothing. Payloads are cut into messages of at most `largest_message` elements,
-// below the int limit of MPI's counts.
+// waiting rank costs next to nothing. Payloads are cut into messages of at most `largest_message` elements
+// (of an exchange: bytes), below the int limit of MPI's counts.
 #pragma once
 
 #include <climits>
@@ -31,7 +31,8 @@ class MpiCommunicator final : public Communicator {
   void broadcast(std::span<std::byte> data, int root) override;
   void sum(std::span<int64_t> values) override;
   std::vector<std::string> gather(const std::string& mine) override;
-  std::unique_ptr<Pending> start_exchange(int peer, std::span<const float> out, std::span<float> in) override;
+  std::unique_ptr<Pending> start_exchange(int peer, std::span<const std::byte> out,
+                                          std::span<std::byte> in) override;
   std::unique_ptr<Pending> start_sum(std::span<float> values) override;
   std::string library() const override;  // "Open MPI 4.1.4", "MPICH 4.0.2"
 

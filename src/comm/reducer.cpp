@@ -29,11 +29,14 @@ class Reducer::State final : BucketSums::Source {
   State(Communicator& communicator, Arena& arena, Share mine, const ReducerOptions& options)
       : arena_(arena),
         ladder_(static_cast<size_t>(arena.layout().elements), mine.count),
-        sums_(communicator, arena, options.road, options.stall_limit, *this),
+        sums_(communicator, arena, options, *this),
+        wire_(options.wire),
         mine_(mine),
         buckets_(static_cast<int>(arena.layout().buckets.size())),
         alone_(communicator.size() == 1) {
     times_.buckets.assign(static_cast<size_t>(buckets_), 0.0);
+    adding_.resize(static_cast<size_t>(buckets_));
+    range_errors_ = adding_;
     if (options.overlap && !alone_) thread_ = std::thread([this] { serve(); });
   }
 
@@ -50,8 +53,12 @@ class Reducer::State final : BucketSums::Source {
     ensure(event.handle == nullptr);  // arenas in host memory: nothing to wait for
     ensure(worker == worker_ && bucket == bucket_);
     const auto begin = Clock::now();
-    const Bucket& range = arena_.layout().buckets[static_cast<size_t>(bucket)];
-    ladder_.add(worker, static_cast<size_t>(range.begin), arena_.grads(bucket));
+    const auto offset = static_cast<size_t>(arena_.layout().buckets[static_cast<size_t>(bucket)].begin);
+    const std::span<float> values = arena_.grads(bucket);
+    const size_t rounded = rounded_elements(wire_, arena_.layout(), bucket);
+    adding_[static_cast<size_t>(bucket)] += ladder_.add(worker, offset, values.first(rounded), wire_);
+    ladder_.add(worker, offset + rounded, values.subspan(rounded));
+    if (alone_ && worker + 1 == mine_.count) descale(wire_, values.first(rounded));
     local_ += seconds_since(begin);
     if (worker + 1 == mine_.count) hand_over(bucket);
     if (++bucket_ == buckets_) bucket_ = 0, ++worker_;
@@ -76,11 +83,16 @@ class Reducer::State final : BucketSums::Source {
     times_.exposed = seconds_since(begin);
     times_.local = std::exchange(local_, 0.0);
     if (!alone_) times_.buckets = sums_.seconds(), times_.total = sums_.busy_seconds();
+    for (size_t b = 0; b < adding_.size(); ++b) {
+      range_errors_[b] = std::exchange(adding_[b], {});
+      range_errors_[b].overflows += sums_.overflows()[b];
+    }
     handed_ = worker_ = 0;
     finished_ = false;
   }
 
   const Times& times() const { return times_; }
+  const std::vector<RangeErrors>& range_errors() const { return range_errors_; }
 
  private:
   void hand_over(int bucket) {
@@ -120,11 +132,13 @@ class Reducer::State final : BucketSums::Source {
   Arena& arena_;
   Ladder ladder_;
   BucketSums sums_;
+  Wire wire_;
   Share mine_;
   const int buckets_;
   const bool alone_;
   int worker_ = 0, bucket_ = 0;  // expected next; the training thread's alone
   double local_ = 0;
+  std::vector<RangeErrors> adding_, range_errors_;  // by bucket: of this step's own workers; of the last step
   Times times_;
 
   std::mutex mutex_;  // guards what follows
@@ -139,9 +153,15 @@ class Reducer::State final : BucketSums::Source {
 Reducer::Reducer(Communicator& communicator, Arena& arena, int workers, Share mine,
                  const ReducerOptions& options) {
   if (options.road == Road::tree) require_tree(workers, communicator.size());
+  require(
+      options.road == Road::tree || !options.wire.rounds(), Exit::usage,
+      "gradients cannot travel as {} on the MPI library's road, as MPI has no sum of 16-bit numbers: choose "
+      "--road tree, or allreduce.wire = \"f32\"",
+      options.wire.name());
   const Layout& layout = arena.layout();
   agree(communicator, options.road, workers, mine,
-        fmt::format("{} elements in {} buckets", layout.elements, layout.buckets.size()));
+        fmt::format("{} elements in {} buckets as {}", layout.elements, layout.buckets.size(),
+                    options.wire.name()));
   state_ = std::make_unique<State>(communicator, arena, mine, options);
 }
 
@@ -156,9 +176,12 @@ void Reducer::wait() { state_->wait(); }
 
 const Reducer::Times& Reducer::times() const { return state_->times(); }
 
-size_t reducer_bytes(const Layout& layout, Road road, int ranks, int local) {
+const std::vector<RangeErrors>& Reducer::range_errors() const { return state_->range_errors(); }
+
+size_t reducer_bytes(const Layout& layout, const ReducerOptions& options, int ranks, int local) {
   const size_t sums = ladder_sums(local) * static_cast<size_t>(layout.elements);
-  return (sums + BucketSums::scratch_for(layout, road, ranks)) * sizeof(float);
+  const BucketSums::Scratch scratch = BucketSums::scratch_for(layout, options, ranks);
+  return (sums + scratch.exact) * sizeof(float) + scratch.packed * sizeof(uint16_t);
 }
 
 std::string claim(Road road, int ranks, int workers) {

@@ -5,7 +5,7 @@
 // which runs the fixed-order tree (comm/tree.h) or the MPI library's sum. From the last leaf's first bucket
 // until wait() returns, the progress thread is the only one that may call the communicator, and a handed-over
 // bucket is touched by nobody else. The bits on the tree depend neither on the number of ranks (any 2^k that
-// divides W) nor on `overlap`.
+// divides W) nor on `overlap`, also when gradients are rounded to 16 bits on the way (comm/wire.h).
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/wire.h"
 #include "port/arena.h"
 #include "port/batch.h"
 #include "port/communicator.h"
@@ -35,6 +36,7 @@ struct ReducerOptions {
   bool overlap = true;  // false: no thread, everything is summed inside wait(); the same bits
   std::chrono::milliseconds stall_limit =
       std::chrono::seconds(600);  // without any progress, then an error; 0: never
+  Wire wire{};                    // other than f32 only on the tree
 };
 
 class Reducer {
@@ -61,6 +63,8 @@ class Reducer {
     std::vector<double> buckets;  // from a bucket's start to its end
   };
   const Times& times() const;
+  // What the wire's format could not hold in the last completed step, by bucket, on this rank alone.
+  const std::vector<RangeErrors>& range_errors() const;
 
  private:
   class State;
@@ -68,7 +72,7 @@ class Reducer {
 };
 
 // Memory of a Reducer beside the arena, on a rank that runs `local` workers: partial sums and the tree's scratch.
-size_t reducer_bytes(const Layout& layout, Road road, int ranks, int local);
+size_t reducer_bytes(const Layout& layout, const ReducerOptions& options, int ranks, int local);
 
 // What may be said of the result: "bitwise for any 2^k ranks of this fingerprint" or "repeatable".
 std::string claim(Road road, int ranks, int workers);

@@ -22,8 +22,8 @@ std::string LocalCommunicator::host() const {
   return name.data();
 }
 
-std::unique_ptr<Communicator::Pending> LocalCommunicator::start_exchange(int peer, std::span<const float>,
-                                                                         std::span<float>) {
+std::unique_ptr<Communicator::Pending> LocalCommunicator::start_exchange(int peer, std::span<const std::byte>,
+                                                                         std::span<std::byte>) {
   fail("there is no rank {} to exchange data with: this program runs as one rank without MPI", peer);
 }
 

@@ -31,12 +31,13 @@ class Communicator {
 
   virtual void barrier() = 0;
   virtual void broadcast(std::span<std::byte> data, int root) = 0;
-  virtual void sum(std::span<int64_t> values) = 0;                       // in place, on every rank, exact
-  virtual std::vector<std::string> gather(const std::string& mine) = 0;  // every rank's text, by rank, on every rank
+  virtual void sum(std::span<int64_t> values) = 0;  // in place, on every rank, exact
+  // Every rank's text, by rank, on every rank.
+  virtual std::vector<std::string> gather(const std::string& mine) = 0;
 
   // Sends `out` to `peer` and receives `in` from it at the same time (sizes may differ and be zero).
-  virtual std::unique_ptr<Pending> start_exchange(int peer, std::span<const float> out, std::span<float> in) = 0;
-  void exchange(int peer, std::span<const float> out, std::span<float> in) { start_exchange(peer, out, in)->wait(); }
+  virtual std::unique_ptr<Pending> start_exchange(int peer, std::span<const std::byte> out,
+                                                  std::span<std::byte> in) = 0;
   // The library's own sum of f32 in place: any rank count, order of additions not promised.
   virtual std::unique_ptr<Pending> start_sum(std::span<float> values) = 0;
 
@@ -52,7 +53,8 @@ class LocalCommunicator final : public Communicator {
   void broadcast(std::span<std::byte>, int) override {}
   void sum(std::span<int64_t>) override {}
   std::vector<std::string> gather(const std::string& mine) override { return {mine}; }
-  std::unique_ptr<Pending> start_exchange(int peer, std::span<const float> out, std::span<float> in) override;
+  std::unique_ptr<Pending> start_exchange(int peer, std::span<const std::byte> out,
+                                          std::span<std::byte> in) override;
   std::unique_ptr<Pending> start_sum(std::span<float> values) override;
   std::string library() const override { return "none"; }
 };

@@ -98,6 +98,12 @@ struct ScheduleOptions {
   std::string decay = "shifted";
 };
 
+// The format in which gradients are summed and sent (comm/wire.h; Akiba et al. 2017: fp16).
+struct AllreduceOptions {
+  std::string wire = "f32";  // or "fp16", "bf16": rounded at every edge of the fixed-order tree, added in f32
+  double scale = 1.0;  // fp16, bf16: a power of two; multiplies gradients before, divides sums afterwards
+};
+
 struct Experiment {
   std::string name = "unnamed", description, source;
   std::string published_toml, published_json;  // what the authors got, as written; free keys
@@ -107,6 +113,7 @@ struct Experiment {
   TrainOptions train;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
+  AllreduceOptions allreduce;
   std::map<std::string, std::string> origins;  // "section.key" -> "job.toml:12" or "flag"; absent: default
 };
 
@@ -127,8 +134,8 @@ Experiment parse_experiment_text(std::string_view text, const std::string& file_
 std::string resolved_toml(const Experiment& experiment);
 
 // What the bits depend on, one "section.key = value" a line, and its 32-digit hash. Not in it: name,
-// description, source, published, paths, train.evaluate_every, train.bucket_mib, and keys that the chosen
-// parts do not read.
+// description, source, published, paths, train.evaluate_every, train.bucket_mib, keys that the chosen parts do
+// not read, and allreduce.wire = "f32", which every run had before the key was.
 std::string arithmetic(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
 std::string hash(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
 

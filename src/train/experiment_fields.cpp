@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "train/optimizer.h"
 #include "train/rate_check.h"
 
@@ -172,6 +174,25 @@ void visit_schedule(ScheduleOptions& s, const Visit& visit) {
   visit({"schedule", "decay", &s.decay, {}, {"shifted", "continued"}, of_decay});
 }
 
+void visit_allreduce(AllreduceOptions& a, const Visit& visit) {
+  visit({.section = "allreduce",
+         .key = "wire",
+         .slot = &a.wire,
+         .choices = {"f32", "fp16", "bf16"},
+         .arithmetic = a.wire != "f32"});
+  visit({"allreduce",
+         "scale",
+         &a.scale,
+         above(0),
+         {},
+         unless(a.wire != "f32", "allreduce.wire = \"fp16\" or \"bf16\"")});
+}
+
+bool is_power_of_two(double value, int most) {
+  int exponent = 0;
+  return std::frexp(value, &exponent) == 0.5 && std::abs(exponent - 1) <= most;
+}
+
 }  // namespace
 
 void visit_fields(Experiment& e, const Visit& visit) {
@@ -182,6 +203,7 @@ void visit_fields(Experiment& e, const Visit& visit) {
   visit_train(e.train, visit);
   visit_optimizer(e.optimizer, visit);
   visit_schedule(e.schedule, visit);
+  visit_allreduce(e.allreduce, visit);
 }
 
 void defaults_of_choices(Experiment& e) {
@@ -219,6 +241,10 @@ std::string misfit(const Experiment& e) {
   if (d.resize < e.network.input && d.train_crop != "random-resized")
     return fmt::format("data.resize {} is below network.input {}: a crop would not fit", d.resize,
                        e.network.input);
+  if (!is_power_of_two(e.allreduce.scale, 60))
+    return fmt::format(
+        "allreduce.scale {} must be a power of two from 2^-60 to 2^60, so that scaling is exact",
+        e.allreduce.scale);
   if (e.network.classes == 1)
     return "network.classes = 1 leaves nothing to learn: give 0 (as the data has) or 2 and more";
   return "";

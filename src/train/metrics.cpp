@@ -70,23 +70,25 @@ void Metrics::append(const Json& line) {
 }
 
 Json to_json(const StepRecord& r, int64_t images) {
-  return {{"event", "step"},
-          {"step", r.step},
-          {"images", r.totals.images},
-          {"loss", mean_loss(r.totals)},
-          {"loss_sum", r.totals.loss},
-          {"correct1", r.totals.correct1},
-          {"correct5", r.totals.correct5},
-          {"nonfinite", r.totals.nonfinite},
-          {"rate", number(r.rate)},
-          {"warmup", r.warmup},
-          {"step_s", r.times.total},
-          {"data_wait_s", r.times.data_wait},
-          {"compute_s", r.times.compute},
-          {"communication_exposed_s", r.times.communication},
-          {"optimizer_s", r.times.optimizer},
-          {"images_per_s",
-           r.times.total > 0 ? Json(static_cast<double>(images) / r.times.total) : Json(nullptr)}};
+  Json line{{"event", "step"},
+            {"step", r.step},
+            {"images", r.totals.images},
+            {"loss", mean_loss(r.totals)},
+            {"loss_sum", r.totals.loss},
+            {"correct1", r.totals.correct1},
+            {"correct5", r.totals.correct5},
+            {"nonfinite", r.totals.nonfinite},
+            {"rate", number(r.rate)},
+            {"warmup", r.warmup},
+            {"step_s", r.times.total},
+            {"data_wait_s", r.times.data_wait},
+            {"compute_s", r.times.compute},
+            {"communication_exposed_s", r.times.communication},
+            {"optimizer_s", r.times.optimizer},
+            {"images_per_s",
+             r.times.total > 0 ? Json(static_cast<double>(images) / r.times.total) : Json(nullptr)}};
+  if (r.wire) line.update({{"wire_overflows", r.wire->overflows}, {"wire_underflows", r.wire->underflows}});
+  return line;
 }
 
 Json to_json(const EvaluationRecord& r) {

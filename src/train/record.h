@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "comm/wire.h"
 #include "port/batch.h"
 #include "train/rank_report.h"
 
@@ -16,8 +18,9 @@ struct StepRecord {
   int64_t step = 0;
   Totals totals;  // over all workers and ranks
   double rate = 0;
-  StepTimes times;      // this rank's
-  bool warmup = false;  // the first of a launch, which pays for set-up: in no quantile
+  StepTimes times;                  // this rank's
+  bool warmup = false;              // the first of a launch, which pays for set-up: in no quantile
+  std::optional<RangeErrors> wire;  // of a 16-bit wire, over all ranks
 };
 
 struct EvaluationRecord {
@@ -38,6 +41,7 @@ struct FinalRecord {
   std::string digest;
   std::string claim;            // what is promised about the bits
   int64_t flops_per_image = 0;  // training: forward and backward
+  int64_t allreduce_bytes = 0;  // of one step's gradients and statistics on the wire
   std::vector<RankReport> ranks;
   double init_seconds = 0, train_seconds = 0, evaluate_seconds = 0, checkpoint_seconds = 0;
 };

@@ -78,6 +78,7 @@ void Result::resume(const std::vector<Json>& metrics, int64_t step) {
       const double seconds = line.value("step_s", 0.0);
       before_.train_seconds += seconds;
       count(seconds, line.value("warmup", line.at("step") == 0));
+      wire_ += {line.value("wire_overflows", int64_t{0}), line.value("wire_underflows", int64_t{0})};
     } else if (event == "evaluation") {
       before_.evaluate_seconds += line.value("evaluate_s", 0.0);
       epochs_.push_back(line);
@@ -97,6 +98,7 @@ void Result::count(double seconds, bool warmup) {
 void Result::step(const StepRecord& record) {
   steps_done_ = record.step + 1;
   count(record.times.total, record.warmup);
+  wire_ += record.wire.value_or(RangeErrors{});
 }
 
 void Result::evaluation(const EvaluationRecord& record) { epochs_.push_back(to_json(record)); }
@@ -138,6 +140,14 @@ Json Result::launch() const {
           {"overlap", placement_.reducer.overlap},
           {"mpi", mpi_library_},
           {"per_rank", ranks}};
+}
+
+Json Result::allreduce() const {
+  const bool rounds = experiment_.allreduce.wire != "f32";
+  return {{"wire", experiment_.allreduce.wire},
+          {"bytes_per_step", known_.allreduce_bytes > 0 ? Json(known_.allreduce_bytes) : Json(nullptr)},
+          {"overflows", rounds ? Json(wire_.overflows) : Json(nullptr)},
+          {"underflows", rounds ? Json(wire_.underflows) : Json(nullptr)}};
 }
 
 Json Result::steps() const {
@@ -192,6 +202,7 @@ Json Result::json() const {
           {"tool", tool_json()},
           {"experiment", experiment()},
           {"launch", launch()},
+          {"allreduce", allreduce()},
           {"claim", or_null(known_.claim)},
           {"dataset", {{"train", dataset_json(train_)}, {"held_out", dataset_json(held_out_)}}},
           {"phases_s",

@@ -35,6 +35,7 @@ class Result {
   void count(double seconds, bool warmup);
   Json experiment() const;
   Json launch() const;
+  Json allreduce() const;
   Json steps() const;
   Json numerics() const;
   Json efficiency() const;
@@ -51,6 +52,7 @@ class Result {
   std::vector<double> step_seconds_;
   int64_t launches_first_ = 0;  // those left out
   FinalRecord before_;          // seconds of earlier launches; initialization is not in the metrics
+  RangeErrors wire_;                  // over all steps, restored ones included
   FinalRecord known_;
 };
 

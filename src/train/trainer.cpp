@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "net/cost.h"
 #include "train/diagnosis.h"
@@ -30,6 +32,12 @@ class Stopwatch {
   Clock::time_point last_ = Clock::now();
 };
 
+ReducerOptions reducer_options(const Placement& placement, const Wire& wire) {
+  ReducerOptions options = placement.reducer;
+  options.wire = wire;
+  return options;
+}
+
 class Loop {
  public:
   explicit Loop(const Job& job);
@@ -38,6 +46,7 @@ class Loop {
  private:
   struct Sums {
     Totals totals;
+    RangeErrors wire;
     bool stop = false, finite = true;  // on any rank; on all: the summed gradients and statistics
   };
   Sums sum_over_ranks(const Totals& mine);
@@ -51,12 +60,14 @@ class Loop {
   void check_equal_weights(const std::string& digest, int64_t step);
   RankReport report();
   void take_up(const Snapshot& found);
+  std::string overflow(int64_t step);
   FinalRecord known(const std::string& status);
   Outcome finish(Exit exit, const std::string& status, const std::string& reason, int64_t done);
 
   const Job& job_;
   const int workers_;
   const Share share_;
+  const Wire wire_;
   Schedule schedule_;
   Optimizer optimizer_;
   Program training_, inference_;
@@ -74,6 +85,7 @@ Loop::Loop(const Job& job)
     : job_(job),
       workers_(job.experiment.minibatch.workers),
       share_(job.placement.shares.at(static_cast<size_t>(job.comm.rank()))),
+      wire_(wire_of(job.experiment)),
       schedule_(job.experiment, job.train_facts.samples),
       optimizer_(make_optimizer(job.experiment.optimizer)),
       training_(
@@ -84,7 +96,7 @@ Loop::Loop(const Job& job)
              [&](size_t bytes) { return job.backend.allocate(bytes); }),
       plan_(job.backend.compile(training_, arena_)),
       evaluating_(job.held_out != nullptr ? job.backend.compile(inference_, arena_) : nullptr),
-      reducer_(job.comm, arena_, workers_, share_, job.placement.reducer),
+      reducer_(job.comm, arena_, workers_, share_, reducer_options(job.placement, wire_)),
       disk_(job.checkpoints, job.graph, job.comm, job.log),
       hash_(hash(job.experiment, job.train_facts, job.held_out_facts)),
       arithmetic_(arithmetic(job.experiment, job.train_facts, job.held_out_facts)) {}
@@ -99,13 +111,16 @@ Outcome Loop::run() {
   since_evaluation_ = seconds;
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
-    const auto [totals, stop, finite] = sum_over_ranks(plan_->totals());
-    const std::string trouble =
-        totals.nonfinite > 0 || !finite ? diagnose_step(step, totals, job_.graph, arena_) : "";
+    const auto [totals, wire, stop, finite] = sum_over_ranks(plan_->totals());
+    const std::string trouble = totals.nonfinite > 0 ? diagnose_step(step, totals, job_.graph, arena_)
+                                : wire.overflows > 0 ? overflow(step)
+                                : !finite            ? diagnose_step(step, totals, job_.graph, arena_)
+                                                     : "";
     if (trouble.empty()) apply(step, times);
     since += totals;
     keep(times);
-    job_.record.step({step, totals, schedule_.rate(step), times, step == first});
+    job_.record.step({step, totals, schedule_.rate(step), times, step == first,
+                      wire_.rounds() ? std::optional(wire) : std::nullopt});
     if (!trouble.empty()) return finish(Exit::diverged, "diverged", trouble, step);
     if (schedule_.evaluates(step)) evaluation(step, since);
     if (held_out_ && held_out_->nonfinite > 0)  // before these weights could become the newest checkpoint
@@ -156,12 +171,14 @@ void Loop::keep(StepTimes& times) {
 
 Loop::Sums Loop::sum_over_ranks(const Totals& mine) {
   const bool asked = job_.stop != nullptr && job_.stop->load();
+  RangeErrors wire;
+  for (const RangeErrors& bucket : reducer_.range_errors()) wire += bucket;
   // A library's max(x, 0) may turn a NaN into 0, and the loss stays finite: the gradients and statistics are asked too.
   const bool finite = std::isfinite(job_.backend.vector().squared_norm(arena_.grads()));
-  std::array<int64_t, 7> sums{mine.images,    mine.correct1, mine.correct5, mine.loss,
-                              mine.nonfinite, asked ? 1 : 0, finite ? 0 : 1};
+  std::array<int64_t, 9> sums{mine.images,    mine.correct1,  mine.correct5,   mine.loss,        mine.nonfinite,
+                              wire.overflows, wire.underflows, asked ? 1 : 0, finite ? 0 : 1};
   job_.comm.sum(sums);
-  return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, sums[5] > 0, sums[6] == 0};
+  return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, {sums[5], sums[6]}, sums[7] > 0, sums[8] == 0};
 }
 
 void Loop::evaluation(int64_t step, Totals& since) {
@@ -214,6 +231,27 @@ Snapshot Loop::snapshot(int64_t done) const {
           .claim = claim_};
 }
 
+// The sum holds infinities, which the update would carry into the weights: the run ends with those that it had.
+std::string Loop::overflow(int64_t step) {
+  const std::vector<RangeErrors>& mine = reducer_.range_errors();
+  std::vector<int64_t> overflows;
+  for (const RangeErrors& errors : mine) overflows.push_back(errors.overflows);
+  job_.comm.sum(overflows);
+  const auto first =
+      std::find_if(overflows.begin(), overflows.end(), [](int64_t count) { return count > 0; });
+  const auto bucket = static_cast<int>(first - overflows.begin());
+  const auto& segments = arena_.layout().segments;
+  const auto segment = std::find_if(segments.begin(), segments.end(),
+                                    [&](const Segment& candidate) { return candidate.bucket == bucket; });
+  return fmt::format(
+      "{} finite values overflowed {} on the wire at step {}, in bucket {} of {} (from {} on) first: lower "
+      "allreduce.scale ({} keeps sums over the workers as small as one gradient), or choose another "
+      "allreduce.wire",
+      std::accumulate(overflows.begin(), overflows.end(), int64_t{0}), wire_.name(), step, bucket + 1,
+      overflows.size(), job_.graph.params[static_cast<size_t>(segment->index)].name,
+      1.0 / std::bit_ceil(static_cast<unsigned>(workers_)));
+}
+
 RankReport Loop::report() {
   const PlanInfo info = plan_->info();
   RankReport mine;
@@ -228,7 +266,7 @@ RankReport Loop::report() {
   mine.arena_bytes = static_cast<size_t>(arena_.layout().elements) * sizeof(float) *
                      static_cast<size_t>(2 + arena_.states());
   mine.partial_sum_bytes =
-      reducer_bytes(arena_.layout(), job_.placement.reducer.road, job_.comm.size(), share_.count);
+      reducer_bytes(arena_.layout(), reducer_options(job_.placement, wire_), job_.comm.size(), share_.count);
   mine.peak_rss_bytes = peak_rss_bytes();
   if (times_.size() > 1) mine.median = median_of({times_.begin() + 1, times_.end()});
   return mine;
@@ -248,6 +286,7 @@ FinalRecord Loop::known(const std::string& status) {
   FinalRecord record;
   record.status = status;
   record.flops_per_image = (cost.forward.flops + cost.backward.flops) / training_.images;
+  record.allreduce_bytes = allreduce_bytes(wire_, arena_.layout());
   record.ranks = gather_reports(report(), job_.comm);
   record.claim = claim_;
   record.init_seconds = init_seconds_;
@@ -271,6 +310,13 @@ Outcome Loop::finish(Exit exit, const std::string& status, const std::string& re
 
 size_t bucket_bytes(const Experiment& experiment) {
   return std::max<size_t>(64, static_cast<size_t>(experiment.train.bucket_mib * 1024 * 1024));
+}
+
+Wire wire_of(const Experiment& experiment) {
+  const AllreduceOptions& options = experiment.allreduce;
+  if (options.wire == "f32") return {};
+  return {options.wire == "fp16" ? Wire::Format::fp16 : Wire::Format::bf16,
+          static_cast<float>(options.scale)};
 }
 
 Outcome train(const Job& job) { return Loop(job).run(); }

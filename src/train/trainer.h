@@ -45,5 +45,7 @@ Outcome train(const Job& job);
 
 // Bytes of the gradient buckets of an experiment, for lower().
 size_t bucket_bytes(const Experiment& experiment);
+// How its gradients travel.
+Wire wire_of(const Experiment& experiment);
 
 }  // namespace convoy

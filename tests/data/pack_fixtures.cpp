@@ -182,7 +182,7 @@ class ThreadRank final : public Communicator {
         values[i] += value;
       }
   }
-  std::unique_ptr<Pending> start_exchange(int, std::span<const float>, std::span<float>) override {
+  std::unique_ptr<Pending> start_exchange(int, std::span<const std::byte>, std::span<std::byte>) override {
     fail("not for these tests");
   }
   std::unique_ptr<Pending> start_sum(std::span<float>) override { fail("not for these tests"); }

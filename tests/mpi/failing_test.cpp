@@ -14,29 +14,20 @@ using std::chrono::milliseconds;
 namespace {
 
 // Passes everything on, and fails at the start of the n-th exchange or sum.
-class Breaking final : public Communicator {
+class Breaking final : public Forwarding {
  public:
-  Breaking(Communicator& inner, int good) : inner_(inner), good_(good) {}
-  int rank() const override { return inner_.rank(); }
-  int size() const override { return inner_.size(); }
-  std::string host() const override { return inner_.host(); }
-  void barrier() override { inner_.barrier(); }
-  void broadcast(std::span<std::byte> data, int root) override { inner_.broadcast(data, root); }
-  void sum(std::span<int64_t> values) override { inner_.sum(values); }
-  std::vector<std::string> gather(const std::string& mine) override { return inner_.gather(mine); }
-  std::unique_ptr<Pending> start_exchange(int peer, std::span<const float> out,
-                                          std::span<float> in) override {
+  Breaking(Communicator& inner, int good) : Forwarding(inner), good_(good) {}
+  std::unique_ptr<Pending> start_exchange(int peer, std::span<const std::byte> out,
+                                          std::span<std::byte> in) override {
     require(good_-- > 0, Exit::temporary, "the cable is out");
-    return inner_.start_exchange(peer, out, in);
+    return Forwarding::start_exchange(peer, out, in);
   }
   std::unique_ptr<Pending> start_sum(std::span<float> values) override {
     require(good_-- > 0, Exit::temporary, "the cable is out");
-    return inner_.start_sum(values);
+    return Forwarding::start_sum(values);
   }
-  std::string library() const override { return inner_.library(); }
 
  private:
-  Communicator& inner_;
   std::atomic<int> good_;
 };
 

@@ -36,13 +36,16 @@ float tree_of(const std::function<float(int)>& leaf, int first, int count) {
   return sum;
 }
 
-Arena arena_of(const std::vector<int64_t>& lengths) {
+Arena arena_of(const std::vector<int64_t>& lengths, int64_t statistics) {
   Layout layout;
   for (const int64_t length : lengths) {
     layout.buckets.push_back(
         {layout.elements, layout.elements + length, static_cast<int>(layout.buckets.size())});
     layout.elements += length;
   }
+  if (statistics > 0)
+    layout.segments.push_back({Segment::Kind::statistic, 0, layout.elements - statistics, statistics,
+                               static_cast<int>(lengths.size()) - 1});
   return Arena(Graph{}, layout, 0);
 }
 

@@ -1,4 +1,5 @@
 // The claim of the house: the bits depend on the Experiment, never on the Placement or on what interrupted the run.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "base/error.h"
@@ -49,6 +50,28 @@ TEST_CASE("one experiment gives the same weights on these ranks as on one, overl
     run.experiment.train.seed = 6;  // so that the test could fail
     CHECK(train_on(world(), run).digest != expected);
   }
+}
+
+TEST_CASE("a 16-bit wire gives the same weights on these ranks as on one, and others than f32") {
+  std::vector<std::string> digests{digest_alone(run_with("sgd"))};
+  for (const char* wire : {"fp16", "bf16"}) {
+    Run run = run_with("sgd");
+    run.experiment.allreduce.wire = wire;
+    run.experiment.allreduce.scale = 64;
+    const std::string expected = digest_alone(run);
+    INFO(wire);
+    CHECK(train_on(world(), run).digest == expected);
+    run.placement.overlap = false;
+    run.experiment.train.bucket_mib = 8;
+    CHECK(train_on(world(), run).digest == expected);
+    CHECK(std::find(digests.begin(), digests.end(), expected) == digests.end());
+    digests.push_back(expected);
+  }
+  Run odd = run_with("sgd");  // units of 3 workers, on every rank or on one
+  odd.experiment.minibatch = {24, 2};
+  odd.experiment.train.steps = 3;
+  odd.experiment.allreduce.wire = "fp16";
+  CHECK(train_on(world(), odd).digest == digest_alone(odd));
 }
 
 TEST_CASE("threads and bucket sizes change no bit") {

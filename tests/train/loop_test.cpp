@@ -156,6 +156,61 @@ TEST_CASE("an evaluation whose loss is not finite ends the run, and its weights 
   CHECK(list_checkpoints(folder.path).empty());
 }
 
+TEST_CASE("what a 16-bit wire loses is counted, the same on any number of ranks") {
+  Notes here, alone_notes;
+  Run run;
+  run.record = &here;
+  train_on(world(), run);
+  CHECK_FALSE(here.steps.front().wire);
+  here.steps.clear();
+  run.experiment.allreduce = {.wire = "fp16", .scale = 0x1p-12};
+  train_on(world(), run);
+  LocalCommunicator alone;
+  run.record = &alone_notes;
+  train_on(alone, run);
+  REQUIRE(here.steps.size() == 8);
+  int64_t underflows = 0;
+  for (size_t i = 0; i < 8; ++i) {
+    REQUIRE(here.steps[i].wire);
+    CHECK(here.steps[i].wire == alone_notes.steps[i].wire);
+    CHECK(here.steps[i].wire->overflows == 0);
+    underflows += here.steps[i].wire->underflows;
+  }
+  CHECK(underflows > 0);
+}
+
+TEST_CASE("a wire that overflows ends the run on all ranks before the update, and says what to do") {
+  Notes here, alone_notes;
+  Run run;
+  run.experiment.allreduce = {.wire = "fp16", .scale = 0x1p30};
+  run.record = &here;
+  const Outcome outcome = train_on(world(), run);
+  CHECK(outcome.exit == Exit::diverged);
+  CHECK(outcome.steps == 0);
+  REQUIRE(here.steps.size() == 1);
+  CHECK(here.steps[0].totals.nonfinite == 0);
+  CHECK(here.steps[0].wire->overflows > 0);
+  CHECK(here.last.status == "diverged");
+  CHECK(here.last.exit_code == 2);
+  using Catch::Contains;
+  CHECK_THAT(outcome.reason,
+             Contains(fmt::format("{} finite values overflowed fp16", here.steps[0].wire->overflows)) &&
+                 Contains("at step 0, in bucket 1 of") && Contains("from fc.weight on") &&
+                 Contains("lower allreduce.scale (0.125 "));
+  LocalCommunicator alone;
+  run.record = &alone_notes;
+  const Outcome same = train_on(alone, run);
+  CHECK(same.reason == outcome.reason);
+  CHECK(same.digest == outcome.digest);  // the initial weights
+}
+
+TEST_CASE("the library's road refuses a 16-bit wire") {
+  Run run;
+  run.placement.road = "library";
+  run.experiment.allreduce.wire = "bf16";
+  CHECK_THROWS_WITH(train_on(world(), run), Catch::Contains("cannot travel as bf16, scale 1 on the MPI"));
+}
+
 TEST_CASE("a stop asked of one rank stops all after the same step, with a checkpoint to go on from") {
   Run run;
   const std::string expected = digest_alone(run);

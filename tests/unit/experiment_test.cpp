@@ -218,6 +218,30 @@ TEST_CASE("warm-ups and factors that cannot be are refused") {
         std::string::npos);
 }
 
+TEST_CASE("the wire of the allreduce: formats, a scale that is a power of two, and f32's old hash") {
+  const std::string refused = refusal(job + "[allreduce]\nscale = 2\n");
+  CHECK(refused.find("only allreduce.wire = \"fp16\" or \"bf16\" reads it") != std::string::npos);
+  CHECK(refusal(job, {"allreduce.wire=fp8"}).find("known: f32, fp16, bf16") != std::string::npos);
+  for (const char* scale : {"3.0", "0.3", "1e-30", "1e30"})
+    CHECK(refusal(job, {"allreduce.wire=fp16", std::string("allreduce.scale=") + scale})
+              .find("must be a power of two from 2^-60 to 2^60") != std::string::npos);
+  const Experiment e = parse(job, {"allreduce.wire=fp16", "allreduce.scale=0.0009765625"});
+  CHECK(e.allreduce.wire == "fp16");
+  CHECK(e.allreduce.scale == 0x1p-10);
+  CHECK(arithmetic(parse(job), {}, {}).find("allreduce") == std::string::npos);
+  std::vector<std::string> hashes;
+  for (const std::vector<std::string>& wire :
+       std::vector<std::vector<std::string>>{{},
+                                             {"allreduce.wire=fp16"},
+                                             {"allreduce.wire=bf16"},
+                                             {"allreduce.wire=fp16", "allreduce.scale=2"}})
+    hashes.push_back(hash(parse(job, wire), {}, {}));
+  CHECK(hashes[0] == hash(parse(job, {"allreduce.wire=f32"}), {}, {}));
+  for (size_t i = 1; i < hashes.size(); ++i)
+    CHECK(std::find(hashes.begin(), hashes.begin() + static_cast<std::ptrdiff_t>(i), hashes[i]) ==
+          hashes.begin() + static_cast<std::ptrdiff_t>(i));
+}
+
 TEST_CASE("contradictions are refused") {
   CHECK(refusal(job + "steps = 3\n").find("one of train.epochs and train.steps") != std::string::npos);
   CHECK(refusal(job, {"train.epochs=0"}).find("say how long to train") != std::string::npos);

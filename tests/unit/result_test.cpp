@@ -312,6 +312,36 @@ TEST_CASE("a loss that is not finite is null in the metrics, never 0") {
   CHECK(to_json(record)["train_loss"] == 1.0);
 }
 
+TEST_CASE("range errors of a 16-bit wire stand in every step's line and in the result, resumed or not") {
+  CHECK(
+      result_of()["allreduce"] ==
+      Json({{"wire", "f32"}, {"bytes_per_step", nullptr}, {"overflows", nullptr}, {"underflows", nullptr}}));
+  const Folder folder;
+  const RunDirectory run{folder.path};
+  Experiment half = experiment();
+  half.allreduce.wire = "fp16";
+  const RunFacts facts{run, half, train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
+  FinalRecord known = final_record();
+  known.allreduce_bytes = 2000;
+  for (const int64_t first : {0, 1}) {
+    RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
+    record.start(first, known);
+    for (int64_t s = first; s < 3; ++s) {
+      StepRecord line = step(s, 0.5);
+      line.wire = RangeErrors{.overflows = s, .underflows = 10 + s};
+      record.step(line);
+    }
+    record.finish(known);
+  }
+  const std::vector<Json> lines = read_metrics(run.metrics());
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[2]["wire_overflows"] == 2);
+  CHECK(lines[2]["wire_underflows"] == 12);
+  CHECK_FALSE(to_json(step(0, 0.5), 10).contains("wire_overflows"));
+  CHECK(read_result(folder.path)["allreduce"] ==
+        Json({{"wire", "fp16"}, {"bytes_per_step", 2000}, {"overflows", 3}, {"underflows", 33}}));
+}
+
 TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
   std::vector<Json> metrics;
   for (int64_t s = 0; s < 1000; ++s)
