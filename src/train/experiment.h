@@ -90,7 +90,7 @@ struct ScheduleOptions {
   std::string warmup = "linear";               // or "quadratic", "constant" (at warmup_from)
   double warmup_from = 0.0;                    // absolute
   std::vector<double> milestones{30, 60, 80};  // step: epochs
-  std::vector<double> factors;                 // step: of the rate, from the start and from each milestone on
+  std::vector<double> factors{};               // step: of the rate, from the start and from each milestone on
   double factor = 0.1;                         // step, without factors: once more at each milestone
   double power = 2.0;                          // poly
   double end_rate = 0.0;                       // poly, cosine: absolute
