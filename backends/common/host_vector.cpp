@@ -66,6 +66,10 @@ void HostVector::momentum_step(std::span<float> w, std::span<float> v, std::span
 void HostVector::running_average(std::span<float> r, std::span<const float> s, float keep, float scale) {
   ensure(r.size() == s.size());
   const float weight = (1.0f - keep) * scale;
+  if (keep == 0.0f) {  // forgets r, also where it is not finite
+    for (size_t i = 0; i < r.size(); ++i) r[i] = weight * s[i];
+    return;
+  }
   for (size_t i = 0; i < r.size(); ++i) r[i] = keep * r[i] + weight * s[i];
 }
 

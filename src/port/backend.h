@@ -41,9 +41,9 @@ enum class Peek { value, gradient };  // a node's output, and d loss / d output
 class Plan {
  public:
   virtual ~Plan() = default;
-  // Forward and backward over one worker's minibatch. OVERWRITES arena.grads() (parameters: d of the minibatch's mean
-  // loss; statistics: the minibatch's mean and variance), calling `ready` bucket by bucket. After the first call it
-  // allocates nothing.
+  // Forward and backward over one worker's minibatch (or several: Batch::workers). OVERWRITES arena.grads() (parameters:
+  // d of the minibatch's mean loss; statistics: the minibatch's mean and variance), calling `ready` bucket by bucket.
+  // After the first call it allocates nothing.
   virtual void train(const Batch& batch, const ReadyFn& ready) = 0;
   // Forward with running statistics and no dropout. Only for Programs lowered with Mode::inference.
   virtual void infer(const Batch& batch) = 0;
@@ -72,7 +72,7 @@ class Vector {
   // Sum of squares in a fixed order, in double.
   virtual double squared_norm(std::span<const float> x) = 0;
   virtual void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g, const MomentumStep& step) = 0;
-  // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers.
+  // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers. keep = 0 does not read r.
   virtual void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) = 0;
 };
 
