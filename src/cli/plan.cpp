@@ -100,10 +100,11 @@ int plan(const Flags& flags) {
   LocalCommunicator alone;
   const Sets sets = open_sets(experiment, flags.train, flags.held_out, alone, Presence::optional);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const Placement placement = place(experiment.minibatch.workers, flags.ranks, {});
+  const Placement placement =
+      place(experiment.minibatch.workers, flags.ranks, {}, workers_together(experiment));
   const Schedule schedule(experiment, sets.train.samples);
   const Program program =
-      lower(graph, experiment.minibatch.images, {Mode::training, bucket_bytes(experiment), false});
+      lower(graph, runs_of(experiment).images, {Mode::training, bucket_bytes(experiment), false});
   const std::vector<int64_t> live = live_bytes(program);
   const PassCosts costs = cost_of(program);
   const double images = program.images;

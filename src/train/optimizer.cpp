@@ -42,7 +42,7 @@ void update_with(const O& o, Vector& vector, const Graph& graph, Arena& arena, d
     if (segment.kind == Segment::Kind::statistic) {
       const Statistic& statistic = graph.stats[static_cast<size_t>(segment.index)];
       vector.running_average(arena.stat(segment.index), arena.stat_grad(segment.index), statistic.keep,
-                             scale);
+                             statistic.first_worker ? 1.0f : scale);
       continue;
     }
     const Param& param = graph.params[static_cast<size_t>(segment.index)];

@@ -14,7 +14,8 @@
 //     TF, Intel's lars.py: r scales the history nvidia         inside   weights, biases    weights       yes
 //     MXNet sgdwfastlars
 //   These are defaults: decay_bias, decay_norm, adapt_bias, adapt_norm, momentum_correction override them.
-// Running statistics: r = keep r + (1-keep) (sum of the workers' minibatch statistics)/W.
+// Running statistics: r = keep r + (1-keep) (sum of the workers' minibatch statistics)/W, or
+// what train/statistics.h says.
 #pragma once
 
 #include <string>

@@ -11,6 +11,7 @@
 #include "train/evaluate.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/statistics.h"
 
 namespace convoy {
 namespace {
@@ -52,8 +53,9 @@ class Loop {
   Outcome finish(Exit exit, const std::string& status, const std::string& reason, int64_t done);
 
   const Job& job_;
-  const int workers_;
-  const Share share_;
+  const MinibatchOptions runs_;  // of the plan, all ranks'
+  const Share share_;            // of them, this rank's
+  const int together_;           // workers in each
   Schedule schedule_;
   Optimizer optimizer_;
   Program training_, inference_;
@@ -69,24 +71,25 @@ class Loop {
 
 Loop::Loop(const Job& job)
     : job_(job),
-      workers_(job.experiment.minibatch.workers),
-      share_(job.placement.shares.at(static_cast<size_t>(job.comm.rank()))),
+      runs_(runs_of(job.experiment)),
+      share_(job.placement.runs(job.comm.rank())),
+      together_(job.placement.together),
       schedule_(job.experiment, job.train_facts.samples),
       optimizer_(make_optimizer(job.experiment.optimizer)),
-      training_(
-          lower(job.graph, job.experiment.minibatch.images, {.bucket_bytes = bucket_bytes(job.experiment)})),
+      training_(lower(job.graph, runs_.images, {.bucket_bytes = bucket_bytes(job.experiment)})),
       inference_(lower(job.graph, job.experiment.minibatch.images,
                        {.mode = Mode::inference, .bucket_bytes = bucket_bytes(job.experiment)})),
       arena_(job.graph, training_.layout, optimizer_states,
              [&](size_t bytes) { return job.backend.allocate(bytes); }),
       plan_(job.backend.compile(training_, arena_)),
       evaluating_(job.held_out != nullptr ? job.backend.compile(inference_, arena_) : nullptr),
-      reducer_(job.comm, arena_, workers_, share_, job.placement.reducer),
+      reducer_(job.comm, arena_, runs_.workers, share_, job.placement.reducer),
       disk_(job.checkpoints, job.graph, job.comm, job.log),
       hash_(hash(job.experiment, job.train_facts, job.held_out_facts)),
       arithmetic_(arithmetic(job.experiment, job.train_facts, job.held_out_facts)) {}
 
 Outcome Loop::run() {
+  ensure(together_ == workers_together(job_.experiment));
   Stopwatch watch;
   arena_.initialize(job_.experiment.train.seed);
   const int64_t first = disk_.restore(arena_, snapshot(0));
@@ -118,12 +121,13 @@ StepTimes Loop::gradients(int64_t step) {
   StepTimes times;
   Stopwatch watch;
   const double waited = job_.images.waited_seconds();
-  for (int worker = 0; worker < share_.count; ++worker) {
-    Batch batch = job_.images.next(step, share_.first + worker);
+  for (int run = 0; run < share_.count; ++run) {
+    Batch batch = job_.images.next(step, share_.first + run);
     batch.seed = job_.experiment.train.seed;
     batch.step = step;
-    batch.worker = share_.first + worker;
-    plan_->train(batch, reducer_.leaf(worker));
+    batch.worker = (share_.first + run) * together_;
+    batch.workers = together_;
+    plan_->train(batch, with_statistics(batch.worker, job_.graph, arena_, reducer_.leaf(run)));
   }
   times.data_wait = job_.images.waited_seconds() - waited;
   times.compute = std::max(0.0, watch.lap() - times.data_wait);
@@ -135,7 +139,7 @@ StepTimes Loop::gradients(int64_t step) {
 void Loop::apply(int64_t step, StepTimes& times) {
   Stopwatch watch;
   update(optimizer_, job_.backend.vector(), job_.graph, arena_, schedule_.rate(step),
-         schedule_.rate(std::max<int64_t>(step - 1, 0)), 1.0f / static_cast<float>(workers_));
+         schedule_.rate(std::max<int64_t>(step - 1, 0)), 1.0f / static_cast<float>(runs_.workers));
   times.optimizer = watch.lap();
 }
 
@@ -221,8 +225,8 @@ FinalRecord Loop::known(const std::string& status) {
   RankReport mine;
   mine.rank = job_.comm.rank();
   mine.host = job_.comm.host();
-  mine.first_worker = share_.first;
-  mine.workers = share_.count;
+  mine.first_worker = share_.first * together_;
+  mine.workers = share_.count * together_;
   mine.device = job_.backend.device();
   mine.activation_bytes = info.activation_bytes;
   mine.weight_bytes = info.weight_bytes;
@@ -236,7 +240,7 @@ FinalRecord Loop::known(const std::string& status) {
   record.flops_per_image = (cost.forward.flops + cost.backward.flops) / training_.images;
   record.ranks = gather_reports(mine, job_.comm);
   record.claim = same_fingerprint(record.ranks)
-                     ? claim(job_.placement.reducer.road, job_.comm.size(), workers_)
+                     ? claim(job_.placement.reducer.road, job_.comm.size(), runs_.workers)
                      : "repeatable";
   record.init_seconds = init_seconds_;
   record.train_seconds = train_seconds_;
