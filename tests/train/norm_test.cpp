@@ -14,20 +14,20 @@ namespace {
 
 const std::vector<std::string> evaluations{"average", "first-worker", "last-minibatch"};
 
+constexpr int64_t steps = 4;
+
 Run run_with(const std::string& evaluation, int group = 0) {
   Run run;
   run.experiment.network.bn_evaluation = evaluation;
   run.experiment.network.bn_group = group;
-  run.experiment.train.steps = 6;
+  run.experiment.train.steps = steps;
   return run;
 }
 
-// Every evaluation, alone and with groups within workers or across two of them (which 8 ranks cannot hold).
+// Both keys' values, each once, beside the defaults of the other cases; 8 ranks cannot hold groups across two workers.
 std::vector<Run> every_choice() {
-  std::vector<Run> runs;
-  for (const std::string& evaluation : evaluations)
-    for (const int group : {0, 2, 8})
-      if (group < 8 || world().size() < 8) runs.push_back(run_with(evaluation, group));
+  std::vector<Run> runs{run_with("first-worker"), run_with("last-minibatch"), run_with("average", 2)};
+  if (world().size() < 8) runs.push_back(run_with("first-worker", 8));
   return runs;
 }
 
@@ -125,21 +125,20 @@ TEST_CASE("every choice of batch norm gives the same weights on these ranks as o
   }
 }
 
-TEST_CASE("every choice of batch norm survives being killed, on these ranks and from these to one") {
+TEST_CASE("every choice of batch norm survives being killed, and goes on on one rank and on these") {
   for (Run& run : every_choice()) {
     INFO(name_of(run));
     const std::string expected = digest_alone(run);
     const SharedFolder folder;
     run.checkpoints = {.directory = folder.path, .every_steps = 2, .every_epochs = 0};
-    run.dies_at = 3;
+    run.dies_at = 3;  // step 2 is saved; taken up by one rank, then by these
     CHECK_THROWS_WITH(train_on(world(), run), Catch::Contains("the loader dies"));
     world().barrier();
     run.checkpoints.resume = true;
-    run.dies_at = 5;
-    CHECK_THROWS_WITH(train_on(world(), run), Catch::Contains("the loader dies"));
-    world().barrier();
     run.dies_at = -1;
     CHECK(digest_alone(run) == expected);
+    if (world().rank() == 0) std::filesystem::remove(folder.path / "checkpoint-00000004.h5");
+    world().barrier();
     CHECK(train_on(world(), run).digest == expected);
   }
 }
@@ -178,13 +177,13 @@ TEST_CASE("the statistics are those of the recursions, written out") {
     const Run run = run_with(evaluation);
     const Spy::Seen seen = spied(run);
     const int workers = run.experiment.minibatch.workers;
-    REQUIRE(seen.minibatch.size() == static_cast<size_t>(6 * workers));
+    REQUIRE(seen.minibatch.size() == static_cast<size_t>(steps * workers));
     for (size_t s = 0; s < seen.running.size(); ++s)
       for (size_t c = 0; c < seen.running[s].size(); ++c) {
         std::vector<double> own(static_cast<size_t>(workers),
                                 s % 2 == 0 ? 0.0 : 1.0);  // each worker's running average
         double last = 0;
-        for (int64_t step = 0; step < 6; ++step) {
+        for (int64_t step = 0; step < steps; ++step) {
           last = 0;
           for (int w = 0; w < workers; ++w) {
             const double value = seen.minibatch.at({step, w})[s][c];
