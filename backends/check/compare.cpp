@@ -19,8 +19,8 @@ double reduction_length(const Program& program, const Node& node) {
       const Shape& src = program.graph.nodes[static_cast<size_t>(node.inputs[0])].shape;
       return static_cast<double>(src.channels) / c.groups * c.kernel.height * c.kernel.width;
     }
-    double operator()(const BatchNorm&) const {
-      return static_cast<double>(program.images) * node.shape.height * node.shape.width;
+    double operator()(const BatchNorm& norm) const {
+      return static_cast<double>(images_of(program, norm)) * node.shape.height * node.shape.width;
     }
     double operator()(const Relu&) const { return 0; }
     double operator()(const Add&) const { return 2; }

@@ -6,10 +6,12 @@
 
 namespace convoy {
 
+namespace {
+
 template <class T>
-void dropout(const Batch& batch, int node, float p, std::span<const T> src, std::span<T> dst, int threads) {
-  ensure(src.size() == dst.size());
-  const Random random = dropout_random(batch, node);
+void dropout_one(const Batch& worker, int node, float p, std::span<const T> src, std::span<T> dst,
+                 int threads) {
+  const Random random = dropout_random(worker, node);
   const uint32_t threshold = dropout_threshold(p);
   const T scale = static_cast<T>(1.0 / (1.0 - static_cast<double>(p)));
   const auto size = static_cast<int64_t>(src.size());
@@ -21,6 +23,18 @@ void dropout(const Batch& batch, int node, float p, std::span<const T> src, std:
       dst[i] = words[static_cast<size_t>(e - begin)] >= threshold ? src[i] * scale : T{0};
     }
   }
+}
+
+}  // namespace
+
+template <class T>
+void dropout(const Batch& batch, int node, float p, std::span<const T> src, std::span<T> dst, int threads) {
+  const auto workers = static_cast<size_t>(batch.workers);
+  ensure(src.size() == dst.size() && src.size() % workers == 0);
+  const size_t share = src.size() / workers;
+  Batch worker = batch;
+  for (size_t w = 0; w < workers; ++w, ++worker.worker)
+    dropout_one(worker, node, p, src.subspan(w * share, share), dst.subspan(w * share, share), threads);
 }
 
 template void dropout<float>(const Batch&, int, float, std::span<const float>, std::span<float>, int);

@@ -1,5 +1,5 @@
-// Inverted dropout by the random contract of port/batch.h, shared by all CPU backends: element e (NCHW order over the
-// worker's minibatch) is kept when word e%4 of block e/4 of dropout_random(batch, node) is at least the threshold, and
+// Inverted dropout by the random contract of port/batch.h, shared by all CPU backends: element e (NCHW order over each
+// worker's minibatch, whose masks do not depend on how many workers share the batch) is kept when word e%4 of block e/4 of dropout_random(batch, node) is at least the threshold, and
 // kept elements are multiplied by 1/(1-p). The backward pass is the same function applied to the gradient.
 #pragma once
 

@@ -100,6 +100,10 @@ template <class T>
 void HostVectorOf<T>::running_average(std::span<T> r, std::span<const T> s, T keep, T scale) {
   ensure(r.size() == s.size());
   const T weight = (T{1} - keep) * scale;
+  if (keep == T{0}) {  // forgets r, also where it is not finite
+    for (size_t i = 0; i < r.size(); ++i) r[i] = weight * s[i];
+    return;
+  }
   for (size_t i = 0; i < r.size(); ++i) r[i] = keep * r[i] + weight * s[i];
 }
 

@@ -82,10 +82,11 @@ std::vector<OnednnPlan::Call> OnednnPlan::bind(const std::vector<Instruction>& i
     for (const Argument& argument : instruction.arguments) {
       const auto b = static_cast<size_t>(argument.view.buffer);
       // A null address would make the library allocate: batches' memory is set before every run.
-      void* address = address_[b] != nullptr ? static_cast<void*>(address_[b]) : DNNL_MEMORY_NONE;
+      const size_t offset = argument.view.offset;
+      void* address = address_[b] != nullptr ? static_cast<void*>(address_[b] + offset) : DNNL_MEMORY_NONE;
       memories_.emplace_back(argument.view.desc, engine_, address);
-      if (tape_.buffers[b].home == Home::images) images_.push_back(memories_.back());
-      if (tape_.buffers[b].home == Home::top_gradient) tops_.push_back(memories_.back());
+      if (tape_.buffers[b].home == Home::images) images_.push_back({memories_.back(), offset});
+      if (tape_.buffers[b].home == Home::top_gradient) tops_.push_back({memories_.back(), offset});
       call.arguments.push_back({argument.id, memories_.back().get()});
     }
     calls.push_back(std::move(call));
@@ -125,8 +126,8 @@ void OnednnPlan::start(const Batch& batch) {
   check(batch);
   auto* images = reinterpret_cast<std::byte*>(const_cast<float*>(batch.images.data()));
   auto* top = reinterpret_cast<std::byte*>(const_cast<float*>(batch.top_gradient.data()));
-  for (dnnl::memory& memory : images_) memory.set_data_handle(images);
-  for (dnnl::memory& memory : tops_) memory.set_data_handle(top);
+  for (Given& given : images_) given.memory.set_data_handle(images + given.offset);
+  for (Given& given : tops_) given.memory.set_data_handle(top + given.offset);
   for (size_t b = 0; b < tape_.buffers.size(); ++b) {
     if (tape_.buffers[b].home == Home::images) address_[b] = images;
     if (tape_.buffers[b].home == Home::top_gradient) address_[b] = top;

@@ -56,7 +56,11 @@ class OnednnPlan final : public Plan {
   Buffer planned_{nullptr, nullptr}, persistent_{nullptr, nullptr}, scratch_{nullptr, nullptr};
   std::vector<std::byte*> address_;          // by buffer
   std::vector<dnnl::memory> memories_;       // what the calls' arguments refer to
-  std::vector<dnnl::memory> images_, tops_;  // those whose address comes with the batch
+  struct Given {  // memory whose address comes with the batch
+    dnnl::memory memory;
+    size_t offset;
+  };
+  std::vector<Given> images_, tops_;
   std::vector<Call> refresh_, body_;
   std::vector<size_t> step_end_;  // by step: the end of its calls in body_
   uint64_t version_ = 0;          // of the weights that the reordered copies hold

@@ -1,7 +1,7 @@
 // What the builder writes and the plan executes: a tape of instructions over numbered buffers. A buffer is planned (its
 // offset in the one arena of values and gradients follows from the instructions that touch it), private (reordered
 // weights, which outlive a run), fixed (the caller's arena) or given with each batch (images, top gradient).
-// A View is a buffer with a oneDNN layout. Nothing here owns memory; nothing is asynchronous.
+// A View is a buffer, or what begins `offset` bytes into it, with a oneDNN layout. Nothing here owns memory; nothing is asynchronous.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,7 @@ using Desc = dnnl::memory::desc;
 struct View {
   int buffer = -1;
   Desc desc;
+  size_t offset = 0;
   explicit operator bool() const { return buffer >= 0; }
 };
 
@@ -37,7 +38,7 @@ struct Run {
   Totals* totals = nullptr;
   int threads = 1;
   float* at(const View& view) const {
-    return reinterpret_cast<float*>((*address)[static_cast<size_t>(view.buffer)]);
+    return reinterpret_cast<float*>((*address)[static_cast<size_t>(view.buffer)] + view.offset);
   }
 };
 

@@ -21,10 +21,15 @@ ConvCase conv_case(const Program& program, const Node& node, int threads) {
   return {std::get<Conv>(node.op), src, node.shape, program.images, threads};
 }
 
+NormCase norm_case(const Program& program, const Node& node, int threads) {
+  return {node.shape, program.images, threads, images_of(program, std::get<BatchNorm>(node.op))};
+}
+
 // Elements that a node's forward step keeps for its backward step.
-int64_t saved_elements(const Node& node, int images) {
-  if (std::holds_alternative<BatchNorm>(node.op)) return 2 * node.shape.channels;
-  if (std::holds_alternative<Lrn>(node.op)) return node.shape.elements() * images;
+int64_t saved_elements(const Program& program, const Node& node) {
+  if (std::holds_alternative<BatchNorm>(node.op))
+    return int64_t{2} * node.shape.channels * norm_case(program, node, 1).groups();
+  if (std::holds_alternative<Lrn>(node.op)) return node.shape.elements() * program.images;
   return 0;
 }
 
@@ -61,9 +66,8 @@ struct Machine<T>::Forward {
       params.mean = m.arena_.stat(mean).data();
       params.variance = m.arena_.stat(variance).data();
     }
-    reference::forward(NormCase{node().shape, m.program_.images, m.threads_}, op, params, src().data(),
-                       dst().data(), saved().data(), m.arena_.stat_grad(mean).data(),
-                       m.arena_.stat_grad(variance).data());
+    reference::forward(norm_case(m.program_, node(), m.threads_), op, params, src().data(), dst().data(),
+                       saved().data(), m.arena_.stat_grad(mean).data(), m.arena_.stat_grad(variance).data());
   }
   void operator()(const Relu&) const {
     std::transform(src().begin(), src().end(), dst().begin(),
@@ -126,9 +130,9 @@ struct Machine<T>::Backward {
                         conv_gradients());
   }
   void operator()(const BatchNorm&) const {
-    reference::backward(NormCase{node().shape, m.program_.images, m.threads_}, m.weight(node(), 0),
-                        src().data(), saved().data(), d_dst().data(), d_src().data(),
-                        m.weight_grad(node(), 0), m.weight_grad(node(), 1));
+    reference::backward(norm_case(m.program_, node(), m.threads_), m.weight(node(), 0), src().data(),
+                        saved().data(), d_dst().data(), d_src().data(), m.weight_grad(node(), 0),
+                        m.weight_grad(node(), 1));
   }
   void operator()(const Relu&) const {
     add(0, [y = dst(), dy = d_dst()](size_t e) { return y[e] <= 0 ? T{0} : dy[e]; });
@@ -175,7 +179,7 @@ Machine<T>::Machine(const Program& program, ArenaOf<T>& arena, int threads)
     const int64_t count = nodes[n].shape.elements() * program_.images;
     values.push_back(reserve(count));
     gradients.push_back(reserve(program_.gradients[n].first >= 0 ? count : 0));
-    saved.push_back(reserve(saved_elements(nodes[n], program_.images)));
+    saved.push_back(reserve(saved_elements(program_, nodes[n])));
     if (std::holds_alternative<Conv>(nodes[n].op))
       scratch = std::max(scratch, conv_case(program_, nodes[n], threads_).scratch());
     if (std::holds_alternative<Dropout>(nodes[n].op)) scratch = std::max(scratch, count);

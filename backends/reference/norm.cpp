@@ -6,26 +6,37 @@
 namespace convoy::reference {
 namespace {
 
-// Sum of f(index of the element) over all images and positions of one channel.
-template <class F>
-double sum_channel(const NormCase& c, int channel, F f) {
-  double sum = 0;
-  for (int i = 0; i < c.images; ++i) {
-    const int64_t begin = (int64_t{i} * c.shape.channels + channel) * c.positions();
-    double image = 0;
-    for (int64_t e = begin; e < begin + c.positions(); ++e) image += f(e);
-    sum += image;
-  }
-  return sum;
-}
+// The elements of one channel of one group of images.
+struct Slice {
+  const NormCase& c;
+  int channel, group;
 
-template <class F>
-void for_channel(const NormCase& c, int channel, F f) {
-  for (int i = 0; i < c.images; ++i) {
-    const int64_t begin = (int64_t{i} * c.shape.channels + channel) * c.positions();
-    for (int64_t e = begin; e < begin + c.positions(); ++e) f(e);
+  template <class F>
+  void each_image(F f) const {  // f(its first element)
+    for (int i = group * c.group; i < (group + 1) * c.group; ++i)
+      f((int64_t{i} * c.shape.channels + channel) * c.positions());
   }
-}
+  template <class F>
+  void each(F f) const {
+    each_image([&](int64_t begin) {
+      for (int64_t e = begin; e < begin + c.positions(); ++e) f(e);
+    });
+  }
+  template <class F>
+  double sum(F f) const {
+    double total = 0;
+    each_image([&](int64_t begin) {
+      double image = 0;
+      for (int64_t e = begin; e < begin + c.positions(); ++e) image += f(e);
+      total += image;
+    });
+    return total;
+  }
+  template <class T>
+  T* of(T* saved) const {  // mean and 1/sqrt(var+eps)
+    return saved + 2 * (int64_t{group} * c.shape.channels + channel);
+  }
+};
 
 struct Window {
   int begin, end;
@@ -40,54 +51,63 @@ Window window_of(const Lrn& op, int channel, int channels) {
 template <class T>
 void forward(const NormCase& c, const BatchNorm& op, const NormParams<T>& params, const T* src, T* dst,
              T* saved, T* batch_mean, T* batch_variance) {
-  const auto count = static_cast<double>(c.images * c.positions());
+  const auto count = static_cast<double>(c.group * c.positions());
 #pragma omp parallel for num_threads(c.threads) schedule(static)
   for (int channel = 0; channel < c.shape.channels; ++channel) {
-    double mean = 0, variance = 0;
-    if (params.mean != nullptr) {
-      mean = static_cast<double>(params.mean[channel]);
-      variance = static_cast<double>(params.variance[channel]);
-    } else {
-      mean = sum_channel(c, channel, [&](int64_t e) { return static_cast<double>(src[e]); }) / count;
-      variance = sum_channel(c, channel,
-                             [&](int64_t e) {
-                               const double centred = static_cast<double>(src[e]) - mean;
-                               return centred * centred;
-                             }) /
-                 count;
-      batch_mean[channel] = static_cast<T>(mean);
-      batch_variance[channel] =
-          static_cast<T>(op.unbiased_running ? variance * (count / (count - 1)) : variance);
+    double means = 0, variances = 0;  // summed over the groups
+    for (int group = 0; group < c.groups(); ++group) {
+      const Slice slice{c, channel, group};
+      double mean = 0, variance = 0;
+      if (params.mean != nullptr) {
+        mean = static_cast<double>(params.mean[channel]);
+        variance = static_cast<double>(params.variance[channel]);
+      } else {
+        mean = slice.sum([&](int64_t e) { return static_cast<double>(src[e]); }) / count;
+        variance = slice.sum([&](int64_t e) {
+          const double centred = static_cast<double>(src[e]) - mean;
+          return centred * centred;
+        }) / count;
+        means += mean;
+        variances += op.unbiased_running ? variance * (count / (count - 1)) : variance;
+      }
+      T* kept = slice.of(saved);
+      kept[0] = static_cast<T>(mean);
+      kept[1] = static_cast<T>(1.0 / std::sqrt(variance + static_cast<double>(op.epsilon)));
+      const T centre = kept[0], slope = kept[1];
+      const T gamma = params.gamma != nullptr ? params.gamma[channel] : T{1};
+      const T beta = params.beta != nullptr ? params.beta[channel] : T{0};
+      slice.each([&](int64_t e) { dst[e] = (src[e] - centre) * slope * gamma + beta; });
     }
-    const double inverse = 1.0 / std::sqrt(variance + static_cast<double>(op.epsilon));
-    saved[2 * channel] = static_cast<T>(mean);
-    saved[2 * channel + 1] = static_cast<T>(inverse);
-    const T centre = saved[2 * channel], slope = saved[2 * channel + 1];
-    const T gamma = params.gamma != nullptr ? params.gamma[channel] : T{1};
-    const T beta = params.beta != nullptr ? params.beta[channel] : T{0};
-    for_channel(c, channel, [&](int64_t e) { dst[e] = (src[e] - centre) * slope * gamma + beta; });
+    if (params.mean != nullptr) continue;
+    batch_mean[channel] = static_cast<T>(means / c.groups());
+    batch_variance[channel] = static_cast<T>(variances / c.groups());
   }
 }
 
 template <class T>
 void backward(const NormCase& c, const T* gamma, const T* src, const T* saved, const T* d_dst, T* d_src,
               T* d_gamma, T* d_beta) {
-  const auto count = static_cast<double>(c.images * c.positions());
+  const auto count = static_cast<double>(c.group * c.positions());
 #pragma omp parallel for num_threads(c.threads) schedule(static)
   for (int channel = 0; channel < c.shape.channels; ++channel) {
-    const T mean = saved[2 * channel], inverse = saved[2 * channel + 1];
-    const double sum = sum_channel(c, channel, [&](int64_t e) { return static_cast<double>(d_dst[e]); });
-    const double product = sum_channel(c, channel, [&](int64_t e) {
-      return static_cast<double>(d_dst[e]) * static_cast<double>((src[e] - mean) * inverse);
-    });
-    if (d_gamma != nullptr) d_gamma[channel] += static_cast<T>(product);
-    if (d_beta != nullptr) d_beta[channel] += static_cast<T>(sum);
-    if (d_src == nullptr) continue;
-    const T slope = (gamma != nullptr ? gamma[channel] : T{1}) * inverse;
-    const T even = static_cast<T>(sum / count), along = static_cast<T>(product / count);
-    for_channel(c, channel, [&](int64_t e) {
-      d_src[e] += slope * (d_dst[e] - even - (src[e] - mean) * inverse * along);
-    });
+    double sums = 0, products = 0;  // over the groups
+    for (int group = 0; group < c.groups(); ++group) {
+      const Slice slice{c, channel, group};
+      const T mean = slice.of(saved)[0], inverse = slice.of(saved)[1];
+      const double sum = slice.sum([&](int64_t e) { return static_cast<double>(d_dst[e]); });
+      const double product = slice.sum([&](int64_t e) {
+        return static_cast<double>(d_dst[e]) * static_cast<double>((src[e] - mean) * inverse);
+      });
+      sums += sum;
+      products += product;
+      if (d_src == nullptr) continue;
+      const T slope = (gamma != nullptr ? gamma[channel] : T{1}) * inverse;
+      const T even = static_cast<T>(sum / count), along = static_cast<T>(product / count);
+      slice.each(
+          [&](int64_t e) { d_src[e] += slope * (d_dst[e] - even - (src[e] - mean) * inverse * along); });
+    }
+    if (d_gamma != nullptr) d_gamma[channel] += static_cast<T>(products);
+    if (d_beta != nullptr) d_beta[channel] += static_cast<T>(sums);
   }
 }
 

@@ -112,10 +112,11 @@ int plan(const Flags& flags) {
   LocalCommunicator alone;
   const Sets sets = open_sets(experiment, flags.train, flags.held_out, alone, Presence::optional);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const Placement placement = place(experiment.minibatch.workers, flags.ranks, flags.placement);
+  const Placement placement = place(experiment.minibatch.workers, flags.ranks, flags.placement,
+                                    workers_together(experiment));
   const Schedule schedule(experiment, sets.train.samples);
   const Program program =
-      lower(graph, experiment.minibatch.images, {Mode::training, bucket_bytes(experiment), false});
+      lower(graph, runs_of(experiment).images, {Mode::training, bucket_bytes(experiment), false});
   const std::vector<int64_t> live = live_bytes(program);
   const PassCosts costs = cost_of(program);
   const double images = program.images;
@@ -147,7 +148,7 @@ int plan(const Flags& flags) {
       "{} of partial sums a rank\n",
       human_bytes(peak),
       human_bytes(arena * static_cast<uint64_t>(2 + optimizer_states(make_optimizer(experiment.optimizer)))),
-      human_bytes(reducer_bytes(program.layout, reducer, placement.ranks(), placement.shares.front().count)));
+      human_bytes(reducer_bytes(program.layout, reducer, placement.ranks(), placement.runs(0).count)));
   fmt::print("  allreduce   {} a step in {} buckets, gradients as {}\n",
              human_bytes(static_cast<uint64_t>(allreduce_bytes(wire, program.layout))),
              program.layout.buckets.size(), wire.name());

@@ -54,23 +54,24 @@ Experiment read_experiment(const Flags& flags) {
 }
 
 std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& dataset,
-                                         const Experiment& experiment, bool training, int workers,
-                                         std::vector<int> mine, int threads) {
+                                         const Experiment& experiment, bool training,
+                                         const MinibatchOptions& batches, std::vector<int> mine,
+                                         int threads) {
   LoaderOptions options;
   options.training = training;
   options.seed = experiment.train.seed;
-  options.workers = workers;
-  options.batch = experiment.minibatch.images;
+  options.workers = batches.workers;
+  options.batch = batches.images;
   options.transform = transform_of(experiment.data);
   options.local_workers = std::move(mine);
   options.threads = threads;
   return make_loader(dataset, options);
 }
 
-std::vector<int> workers_of(const Share& share) {
-  std::vector<int> workers;
-  for (int i = 0; i < share.count; ++i) workers.push_back(share.first + i);
-  return workers;
+std::vector<int> all_of(const Share& share) {
+  std::vector<int> all;
+  for (int i = 0; i < share.count; ++i) all.push_back(share.first + i);
+  return all;
 }
 
 // A plain --resume computes as the run did, or the bits would differ from an undisturbed run's; flags win.
@@ -113,7 +114,8 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
           "name a job file (jobs/*.toml), or --resume RUN");
   const Experiment experiment = read_experiment(flags);
   const PlacementOptions wanted = placement_of(flags, comm);
-  Placement placement = place(experiment.minibatch.workers, comm.size(), wanted);
+  Placement placement =
+      place(experiment.minibatch.workers, comm.size(), wanted, workers_together(experiment));
 
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
@@ -134,13 +136,13 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
 
-  const Share share = placement.shares.at(static_cast<size_t>(comm.rank()));
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
-  const auto images = make_rank_loader(sets.training, experiment, true, experiment.minibatch.workers,
-                                       workers_of(share), threads);
+  const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
+                                       all_of(placement.runs(comm.rank())), threads);
   std::unique_ptr<Loader> held_out;
   if (sets.evaluation)
-    held_out = make_rank_loader(sets.evaluation, experiment, false, comm.size(), {comm.rank()}, threads);
+    held_out = make_rank_loader(sets.evaluation, experiment, false,
+                                {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
 
   Record silent;
   std::unique_ptr<Record> record;

@@ -82,6 +82,8 @@ int GraphBuilder::conv(const std::string& name, int src, Conv op, Init weight, I
 int GraphBuilder::batchnorm(const std::string& name, int src, BatchNorm op, float gamma) {
   require(op.epsilon > 0 && op.keep >= 0 && op.keep <= 1,
           "{}: epsilon {} must be positive and keep {} between 0 and 1", name, op.epsilon, op.keep);
+  require(op.group >= 0, "{}: a batch norm group of {} images: give a number above 0, or 0 for all", name,
+          op.group);
   const int channels = shape(src).channels;
   const int node = push(name, op, {src}, shape(src));
   Node& made = graph_.nodes.back();
@@ -89,8 +91,8 @@ int GraphBuilder::batchnorm(const std::string& name, int src, BatchNorm op, floa
     made.params = {param(name + ".weight", {channels}, Role::norm_scale, {Init::Kind::constant, gamma}),
                    param(name + ".bias", {channels}, Role::norm_shift, {})};
   const int mean = static_cast<int>(graph_.stats.size());
-  graph_.stats.push_back({name + ".running_mean", channels, 0.0f, op.keep});
-  graph_.stats.push_back({name + ".running_var", channels, 1.0f, op.keep});
+  graph_.stats.push_back({name + ".running_mean", channels, 0.0f, op.keep, op.first_worker});
+  graph_.stats.push_back({name + ".running_var", channels, 1.0f, op.keep, op.first_worker});
   made.stats = {mean, mean + 1};
   return node;
 }

@@ -27,11 +27,13 @@ struct Param {
   int64_t elements() const;
 };
 
-// One channel vector of a batch norm's running statistics; `keep` as in BatchNorm. Initial value 0 (mean) or 1 (variance).
+// One channel vector of a batch norm's running statistics; `keep` and `first_worker` as in BatchNorm. Initial value 0
+// (mean) or 1 (variance).
 struct Statistic {
   std::string name;  // "layer1.0.bn1.running_mean"
   int64_t channels = 0;
   float initial = 0.0f, keep = 0.9f;
+  bool first_worker = false;
 };
 
 struct Node {

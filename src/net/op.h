@@ -31,13 +31,17 @@ struct Conv {
   bool bias = false;
 };
 
-// Ioffe & Szegedy 2015, Alg. 1: over the images of ONE worker and all positions. y = gamma (x-mean)/sqrt(var+eps) + beta.
-// Running statistics: r <- keep r + (1-keep) s, s averaged over all workers' minibatches of the step.
+// Ioffe & Szegedy 2015, Alg. 1: over each `group` of consecutive images and all positions (Hoffer et al. 2017, "ghost
+// batch norm", where that is less than the minibatch). y = gamma (x-mean)/sqrt(var+eps) + beta.
+// Running statistics, for inference: r <- keep r + (1-keep) s, where s is the mean over the minibatch's groups, and over
+// all workers' minibatches of the step or of worker 0's alone. keep = 0: those of the last minibatch.
 struct BatchNorm {
   float epsilon = 1e-5f;
   float keep = 0.9f;              // weight of the old running value (PyTorch's 1-momentum)
   bool affine = true;             // false: no gamma and beta (the LARS authors' AlexNet-BN)
   bool unbiased_running = true;   // running variance from n/(n-1) (PyTorch, Caffe) or from n
+  int group = 0;                  // images that are taken together in training; 0: all of the minibatch
+  bool first_worker = false;      // running statistics of worker 0's minibatches alone
 };
 
 struct Relu {};

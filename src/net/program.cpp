@@ -12,13 +12,20 @@ constexpr int64_t alignment = 16;  // elements: 64 bytes of f32
 bool is_loss(const Node& node) { return std::holds_alternative<SoftmaxLoss>(node.op); }
 
 void check_norms(const Graph& graph, int images) {
-  for (const Node& node : graph.nodes)
-    require(!std::holds_alternative<BatchNorm>(node.op) ||
-                int64_t{images} * node.shape.height * node.shape.width > 1,
-            "{}: batch norm over a single value (1 image with a map of 1x1) makes every output zero; use "
-            "more images a "
-            "worker or a larger input",
-            node.name);
+  for (const Node& node : graph.nodes) {
+    const auto* norm = std::get_if<BatchNorm>(&node.op);
+    if (norm == nullptr) continue;
+    const int group = norm->group > 0 ? norm->group : images;
+    require(images % group == 0,
+            "{}: a minibatch of {} images cannot be cut into batch norm groups of {}: give one that "
+            "divides it",
+            node.name, images, group);
+    require(
+        int64_t{group} * node.shape.height * node.shape.width > 1,
+        "{}: batch norm over a single value (1 image with a map of 1x1) makes every output zero; use more "
+        "images a worker or a group, or a larger input",
+        node.name);
+  }
 }
 
 // By node: does d loss / d output matter to anybody?
@@ -128,6 +135,10 @@ Layout lay_out(const Graph& graph, const std::vector<Step>& steps, size_t bucket
 }
 
 }  // namespace
+
+int images_of(const Program& program, const BatchNorm& norm) {
+  return program.mode == Mode::training && norm.group > 0 ? norm.group : program.images;
+}
 
 bool backward_reads_input(const Op& op) {
   struct {

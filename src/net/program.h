@@ -68,6 +68,9 @@ struct LowerOptions {
 
 Program lower(const Graph& graph, int images, const LowerOptions& options = {});
 
+// Images whose statistics a batch norm of this Program takes together: its group, or all in inference and without one.
+int images_of(const Program& program, const BatchNorm& norm);
+
 // Which of its neighbours a backward step reads, by definition of the operation (not by a backend's implementation).
 bool backward_reads_input(const Op& op);
 bool backward_reads_output(const Op& op);

@@ -41,9 +41,9 @@ enum class Peek { value, gradient };  // a node's output, and d loss / d output
 class Plan {
  public:
   virtual ~Plan() = default;
-  // Forward and backward over one worker's minibatch. OVERWRITES arena.grads() (parameters: d of the minibatch's mean
-  // loss; statistics: the minibatch's mean and variance), calling `ready` bucket by bucket. After the first call it
-  // allocates nothing.
+  // Forward and backward over one worker's minibatch (or several: Batch::workers). OVERWRITES arena.grads() (parameters:
+  // d of the minibatch's mean loss; statistics: the minibatch's mean and variance), calling `ready` bucket by bucket.
+  // After the first call it allocates nothing.
   virtual void train(const Batch& batch, const ReadyFn& ready) = 0;
   // Forward with running statistics and no dropout. Only for Programs lowered with Mode::inference.
   virtual void infer(const Batch& batch) = 0;
@@ -87,7 +87,7 @@ class VectorOf {
   virtual void momentum_step(std::span<T> w, std::span<T> v, std::span<const T> g, const MomentumStepOf<T>& step) = 0;
   virtual void rmsprop_step(std::span<T> w, std::span<T> v, std::span<T> m, std::span<const T> g,
                             const RmspropStepOf<T>& step) = 0;
-  // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers.
+  // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers. keep = 0 does not read r.
   virtual void running_average(std::span<T> r, std::span<const T> s, T keep, T scale) = 0;
 };
 using Vector = VectorOf<float>;

@@ -1,5 +1,7 @@
-// What goes into one run of a plan: one worker's minibatch. Memory belongs to the loader and stays valid until its next
-// next() for the same slot. Images are f32 NCHW, already normalized; a label of -1 marks padding, which counts nowhere.
+// What goes into one run of a plan: one worker's minibatch, or those of a few consecutive workers behind one another
+// where batch norm takes their statistics together (network.bn_group). Memory belongs to the loader and stays valid
+// until its next next() for the same slot. Images are f32 NCHW, already normalized; a label of -1 marks padding, which
+// counts nowhere.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +19,8 @@ struct Batch {
   std::span<const float> top_gradient{};  // only for graphs without a loss (parity tests): d / d output, NCHW
   uint64_t seed = 0;                      // seed, step and worker choose the dropout masks
   int64_t step = 0;
-  int worker = 0;
+  int worker = 0;                         // the first of `workers`
+  int workers = 1;                        // b = workers x a worker's images
 };
 
 // Sums over images since the last Plan::totals(). Integers, so that sums over workers and ranks are exact in any order:
@@ -36,8 +39,8 @@ struct Totals {
   bool operator==(const Totals&) const = default;
 };
 
-// Four elements' dropout words: element e of node's output (NCHW order over the worker's minibatch) is kept when word
-// e%4 of dropout_words(.., e/4) is at least dropout_threshold(p).
+// Four elements' dropout words: element e of node's output (NCHW order over ONE worker's minibatch) is kept when word
+// e%4 of block e/4 of dropout_random() is at least dropout_threshold(p). `batch` is that worker's: workers = 1.
 inline Random dropout_random(const Batch& batch, int node) {
   return Random(batch.seed, stream_of("dropout", static_cast<uint64_t>(batch.step),
                                       static_cast<uint64_t>(batch.worker), static_cast<uint64_t>(node)));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <type_traits>
 
 #include "base/digest.h"
@@ -48,6 +49,15 @@ std::string toml_value(const Slot& slot) {
         if constexpr (std::is_arithmetic_v<T>) return fmt::format("{}", *value);
       },
       slot);
+}
+
+int workers_together(const Experiment& experiment) {
+  return std::max(1, experiment.network.bn_group / experiment.minibatch.images);
+}
+
+MinibatchOptions runs_of(const Experiment& experiment) {
+  const int together = workers_together(experiment);
+  return {experiment.minibatch.workers / together, experiment.minibatch.images * together};
 }
 
 std::string resolved_toml(const Experiment& experiment) {

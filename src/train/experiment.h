@@ -27,8 +27,17 @@ struct NetworkOptions {
   int classes = 0;           // 0: as many as the training set has
   bool zero_gamma = true;    // ResNet: last batch norm of every block starts at 0 (Goyal et al., sec. 5.1)
   double bn_epsilon = 1e-5;  // 1e-4 for alexnet-bn
+  // Statistics that evaluation and `convoy evaluate` use (train/statistics.h); training's are always the minibatch's own:
+  //   average         running averages of every step's statistics, averaged over all workers
+  //   first-worker    worker 0's own running averages (PyTorch's DDP, Goyal et al.)
+  //   last-minibatch  the last minibatch's, averaged over all workers (Akiba et al.); does not read bn_keep
+  std::string bn_evaluation = "average";
   double bn_keep = 0.9;      // weight of the old running statistics
   bool bn_unbiased = true;   // running variance from n/(n-1)
+  // Images that batch norm takes together in training; 0: a worker's minibatch. A divisor of minibatch.images: groups of
+  // consecutive images ("ghost batch norm"). k x minibatch.images: the minibatches of k consecutive workers, which then
+  // run on one rank as one larger worker of so many images, with their own data, augmentation and dropout.
+  int bn_group = 0;
   double label_smoothing = 0.0;
   double dropout = 0.5;  // AlexNets
 };
@@ -49,7 +58,7 @@ struct InputOptions {
 
 struct MinibatchOptions {
   int workers = 1;  // W
-  int images = 32;  // b, per worker: batch norm's statistics are over these
+  int images = 32;  // b, per worker: batch norm's statistics are over these, or over network.bn_group
   int64_t global() const { return int64_t{workers} * images; }
 };
 
@@ -116,6 +125,11 @@ struct Experiment {
   AllreduceOptions allreduce;
   std::map<std::string, std::string> origins;  // "section.key" -> "job.toml:12" or "flag"; absent: default
 };
+
+// Workers whose minibatches batch norm takes together: k where network.bn_group = k b, else 1.
+int workers_together(const Experiment& experiment);
+// The minibatch as runs of a plan: W/k of k b images.
+MinibatchOptions runs_of(const Experiment& experiment);
 
 // The datasets as the Experiment needs to know them; src/cli fills it from data's Dataset.
 struct DatasetFacts {

@@ -36,8 +36,17 @@ void visit_network(NetworkOptions& n, const Visit& visit) {
   visit({"network", "classes", &n.classes, {.low = 0, .high = 65536}});
   visit({"network", "zero_gamma", &n.zero_gamma, {}, {}, of_resnet});
   visit({"network", "bn_epsilon", &n.bn_epsilon, above(0), {}, of_norm});
-  visit({"network", "bn_keep", &n.bn_keep, fraction(), {}, of_norm});
+  visit({"network",
+         "bn_evaluation",
+         &n.bn_evaluation,
+         {},
+         {"average", "first-worker", "last-minibatch"},
+         of_norm});
+  const bool averages = n.bn_evaluation != "last-minibatch";
+  const std::string of_average = unless(averages, "network.bn_evaluation = \"average\" or \"first-worker\"");
+  visit({"network", "bn_keep", &n.bn_keep, fraction(), {}, norm ? of_average : of_norm});
   visit({"network", "bn_unbiased", &n.bn_unbiased, {}, {}, of_norm});
+  visit({"network", "bn_group", &n.bn_group, {.low = 0, .high = 1 << 20}, {}, of_norm});
   visit({"network", "label_smoothing", &n.label_smoothing, fraction()});
   visit({"network", "dropout", &n.dropout, fraction(), {}, of_alexnet});
 }
@@ -216,6 +225,15 @@ std::string misfit(const Experiment& e) {
   const auto& t = e.train;
   if ((t.epochs > 0) == (t.steps > 0))
     return "say how long to train: one of train.epochs and train.steps, above 0";
+  const int group = e.network.bn_group, images = e.minibatch.images, workers = e.minibatch.workers;
+  if (group > 0 && images % group != 0 && group % images != 0)
+    return fmt::format("network.bn_group {} must divide minibatch.images {}, or be a multiple of it", group,
+                       images);
+  if (group > images && workers % (group / images) != 0)
+    return fmt::format(
+        "network.bn_group {} takes {} workers of {} images together, which does not divide minibatch.workers "
+        "{}",
+        group, group / images, images, workers);
   const auto& s = e.schedule;
   if (s.warmup_epochs > 0 && s.warmup_steps > 0)
     return "give schedule.warmup_epochs or schedule.warmup_steps, not both";

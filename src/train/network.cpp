@@ -9,13 +9,6 @@
 namespace convoy {
 namespace {
 
-BatchNorm norm_of(const NetworkOptions& options, bool affine) {
-  return {.epsilon = static_cast<float>(options.bn_epsilon),
-          .keep = static_cast<float>(options.bn_keep),
-          .affine = affine,
-          .unbiased_running = options.bn_unbiased};
-}
-
 Graph make_resnet(const NetworkOptions& options, int classes) {
   ResnetOptions wanted;
   std::from_chars(options.model.data() + 6, options.model.data() + options.model.size(), wanted.depth);
@@ -31,6 +24,15 @@ Graph make_resnet(const NetworkOptions& options, int classes) {
 }
 
 }  // namespace
+
+BatchNorm norm_of(const NetworkOptions& options, bool affine) {
+  return {.epsilon = static_cast<float>(options.bn_epsilon),
+          .keep = options.bn_evaluation == "last-minibatch" ? 0.0f : static_cast<float>(options.bn_keep),
+          .affine = affine,
+          .unbiased_running = options.bn_unbiased,
+          .group = options.bn_group,
+          .first_worker = options.bn_evaluation == "first-worker"};
+}
 
 Graph make_network(const NetworkOptions& options, int classes) {
   const int outputs = options.classes > 0 ? options.classes : classes;

@@ -113,7 +113,7 @@ void update(const Optimizer& optimizer, VectorOf<T>& vector, const Graph& graph,
     if (segment.kind == Segment::Kind::statistic) {
       const Statistic& statistic = graph.stats[static_cast<size_t>(segment.index)];
       vector.running_average(arena.stat(segment.index), arena.stat_grad(segment.index),
-                             static_cast<T>(statistic.keep), scale);
+                             static_cast<T>(statistic.keep), statistic.first_worker ? T{1} : scale);
       continue;
     }
     const std::span<T> w = arena.param(segment.index);

@@ -1,6 +1,7 @@
 // Optimizers: one pass over the arena's segments a step, element-wise work done by the backend's Vector. The gradient
 // in the arena is the sum over all W workers of the gradient of each worker's mean loss; scale = 1/W makes it the mean.
-// Running statistics: r = keep r + (1-keep) (sum of the workers' minibatch statistics)/W.
+// Running statistics: r = keep r + (1-keep) (sum of the workers' minibatch statistics)/W, or what
+// train/statistics.h says.
 // The same code runs in double (ArenaOf<double>, VectorOf<double>) under the golden and replay tests.
 //
 // clang-format off

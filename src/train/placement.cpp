@@ -15,29 +15,36 @@ std::vector<int> tree_counts(int workers) {
 
 }  // namespace
 
-Placement place(int workers, int ranks, const PlacementOptions& options) {
+Placement place(int workers, int ranks, const PlacementOptions& options, int together) {
+  ensure(together > 0 && workers % together == 0);
+  const int runs = workers / together;
+  const std::string what =
+      together == 1 ? fmt::format("{} workers", workers)
+                    : fmt::format("{} workers in {} batch norm groups of {}", workers, runs, together);
   require(
       options.road == "tree" || options.road == "library", Exit::usage,
       "road {} is not known: tree (the same bits on any number of ranks) or library (any number of ranks)",
       options.road);
   const bool tree = options.road == "tree";
-  const std::vector<int> counts = tree_counts(workers);
-  require(!tree || (workers % ranks == 0 && (ranks & (ranks - 1)) == 0), Exit::usage,
-          "{} ranks cannot share {} workers on the tree: start {} ranks, or take --road library with up to {} "
+  const std::vector<int> counts = tree_counts(runs);
+  require(!tree || (runs % ranks == 0 && (ranks & (ranks - 1)) == 0), Exit::usage,
+          "{} ranks cannot share {} on the tree: start {} ranks, or take --road library with up to {} "
           "(then the result is repeatable, but not the same bits on every number of ranks)",
-          ranks, workers, fmt::join(counts, ", "), workers);
-  require(ranks <= workers, Exit::usage,
-          "{} ranks for {} workers leaves ranks without work: start at most {}", ranks, workers, workers);
+          ranks, what, fmt::join(counts, ", "), runs);
+  require(ranks <= runs, Exit::usage, "{} ranks for {} leaves ranks without work: start at most {}", ranks,
+          what, runs);
   require(options.backends.size() == 1 || static_cast<int>(options.backends.size()) == ranks, Exit::usage,
           "{} backends are named for {} ranks: name one for all, or one for every rank",
           options.backends.size(), ranks);
   Placement placement;
   for (int rank = 0; rank < ranks; ++rank) {
-    placement.shares.push_back(even_share(workers, ranks, rank));
+    const Share share = even_share(runs, ranks, rank);
+    placement.shares.push_back({share.first * together, share.count * together});
     placement.backends.push_back(options.backends.size() == 1 ? options.backends[0]
                                                               : options.backends[static_cast<size_t>(rank)]);
   }
   placement.threads = options.threads;
+  placement.together = together;
   placement.reducer.road = tree ? Road::tree : Road::library;
   placement.reducer.overlap = options.overlap;
   placement.reducer.stall_limit = options.stall_limit;

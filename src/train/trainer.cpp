@@ -15,6 +15,7 @@
 #include "train/fingerprint.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/statistics.h"
 
 namespace convoy {
 namespace {
@@ -65,8 +66,9 @@ class Loop {
   Outcome finish(Exit exit, const std::string& status, const std::string& reason, int64_t done);
 
   const Job& job_;
-  const int workers_;
-  const Share share_;
+  const MinibatchOptions runs_;  // of the plan, all ranks'
+  const Share share_;            // of them, this rank's
+  const int together_;           // workers in each
   const Wire wire_;
   Schedule schedule_;
   Optimizer optimizer_;
@@ -83,25 +85,26 @@ class Loop {
 
 Loop::Loop(const Job& job)
     : job_(job),
-      workers_(job.experiment.minibatch.workers),
-      share_(job.placement.shares.at(static_cast<size_t>(job.comm.rank()))),
+      runs_(runs_of(job.experiment)),
+      share_(job.placement.runs(job.comm.rank())),
+      together_(job.placement.together),
       wire_(wire_of(job.experiment)),
       schedule_(job.experiment, job.train_facts.samples),
       optimizer_(make_optimizer(job.experiment.optimizer)),
-      training_(
-          lower(job.graph, job.experiment.minibatch.images, {.bucket_bytes = bucket_bytes(job.experiment)})),
+      training_(lower(job.graph, runs_.images, {.bucket_bytes = bucket_bytes(job.experiment)})),
       inference_(lower(job.graph, job.experiment.minibatch.images,
                        {.mode = Mode::inference, .bucket_bytes = bucket_bytes(job.experiment)})),
       arena_(job.graph, training_.layout, optimizer_states(optimizer_),
              [&](size_t bytes) { return job.backend.allocate(bytes); }),
       plan_(job.backend.compile(training_, arena_)),
       evaluating_(job.held_out != nullptr ? job.backend.compile(inference_, arena_) : nullptr),
-      reducer_(job.comm, arena_, workers_, share_, reducer_options(job.placement, wire_)),
+      reducer_(job.comm, arena_, runs_.workers, share_, reducer_options(job.placement, wire_)),
       disk_(job.checkpoints, job.graph, job.comm, job.log),
       hash_(hash(job.experiment, job.train_facts, job.held_out_facts)),
       arithmetic_(arithmetic(job.experiment, job.train_facts, job.held_out_facts)) {}
 
 Outcome Loop::run() {
+  ensure(together_ == workers_together(job_.experiment));
   Stopwatch watch;
   arena_.initialize(job_.experiment.train.seed);
   const int64_t first = disk_.restore(arena_, snapshot(0));
@@ -141,12 +144,13 @@ StepTimes Loop::gradients(int64_t step) {
   StepTimes times;
   Stopwatch watch;
   const double waited = job_.images.waited_seconds();
-  for (int worker = 0; worker < share_.count; ++worker) {
-    Batch batch = job_.images.next(step, share_.first + worker);
+  for (int run = 0; run < share_.count; ++run) {
+    Batch batch = job_.images.next(step, share_.first + run);
     batch.seed = job_.experiment.train.seed;
     batch.step = step;
-    batch.worker = share_.first + worker;
-    plan_->train(batch, reducer_.leaf(worker));
+    batch.worker = (share_.first + run) * together_;
+    batch.workers = together_;
+    plan_->train(batch, with_statistics(batch.worker, job_.graph, arena_, reducer_.leaf(run)));
   }
   times.data_wait = job_.images.waited_seconds() - waited;
   times.compute = std::max(0.0, watch.lap() - times.data_wait);
@@ -158,7 +162,7 @@ StepTimes Loop::gradients(int64_t step) {
 void Loop::apply(int64_t step, StepTimes& times) {
   Stopwatch watch;
   update(optimizer_, job_.backend.vector(), job_.graph, arena_, schedule_.at(step),
-         1.0f / static_cast<float>(workers_));
+         1.0f / static_cast<float>(runs_.workers));
   times.optimizer = watch.lap();
 }
 
@@ -249,7 +253,7 @@ std::string Loop::overflow(int64_t step) {
       "allreduce.wire",
       std::accumulate(overflows.begin(), overflows.end(), int64_t{0}), wire_.name(), step, bucket + 1,
       overflows.size(), job_.graph.params[static_cast<size_t>(segment->index)].name,
-      1.0 / std::bit_ceil(static_cast<unsigned>(workers_)));
+      1.0 / std::bit_ceil(static_cast<unsigned>(runs_.workers)));
 }
 
 RankReport Loop::report() {
@@ -257,8 +261,8 @@ RankReport Loop::report() {
   RankReport mine;
   mine.rank = job_.comm.rank();
   mine.host = job_.comm.host();
-  mine.first_worker = share_.first;
-  mine.workers = share_.count;
+  mine.first_worker = share_.first * together_;
+  mine.workers = share_.count * together_;
   mine.device = job_.backend.device();
   mine.activation_bytes = info.activation_bytes;
   mine.weight_bytes = info.weight_bytes;
@@ -277,7 +281,7 @@ void Loop::take_up(const Snapshot& found) {
   const auto ranks = gather_reports(report(), job_.comm);
   const Road road = job_.placement.reducer.road;
   fingerprint_ = fingerprint_of(ranks, road);
-  claim_ = same_fingerprint(ranks) ? claim(road, job_.comm.size(), workers_) : "repeatable";
+  claim_ = same_fingerprint(ranks) ? claim(road, job_.comm.size(), runs_.workers) : "repeatable";
   if (found.step > 0) claim_ = claim_after(found, snapshot(found.step), job_.log);
 }
 

@@ -24,7 +24,7 @@ struct Job {
   const Graph& graph;  // make_network(experiment.network, train.classes)
   Communicator& comm;
   Backend& backend;  // of this rank
-  Loader& images;    // training: workers = W, this rank's share prefetched
+  Loader& images;    // training: batches of runs_of(experiment), this rank's prefetched
   Loader* held_out;  // evaluation: workers = ranks (train/evaluate.h); null: none
   DatasetFacts train_facts, held_out_facts;
   CheckpointPolicy checkpoints;

@@ -33,6 +33,16 @@ class Run(ConvoyTest):
             again = self.must("evaluate", self.folder / "whole", "--threads", 1, "--oversubscribe", "--json", ranks=ranks)
             self.assertIn(f'"correct1": {out["correct1"]},', again)
 
+    def test_batch_norm_across_workers_and_from_the_last_minibatch(self):
+        # 4 workers of 4 images, two and two together: the loaders deal the groups, and 4 ranks cannot hold them.
+        more = ["--set", "network.bn_group=8", "--set", "network.bn_evaluation=last-minibatch"]
+        one, two = self.train("grouped", *more), self.train("grouped-two", *more, ranks=2)
+        self.assertEqual(one["numerics"]["final_weights_xxh3"], two["numerics"]["final_weights_xxh3"])
+        out = self.must("evaluate", self.folder / "grouped-two", "--threads", 1, "--json")
+        self.assertIn(f'"correct1": {one["epochs"][-1]["correct1"]},', out)
+        self.refused(64, "train", self.job, *self.sets, *more, "--out", self.folder / "split", "--oversubscribe", ranks=4,
+                     says="4 workers in 2 batch norm groups of 2 on the tree: start 1, 2 ranks")
+
     def test_two_ranks_give_the_same_bits(self):
         self.train("two", ranks=2)
         code, out, _ = convoy("compare", self.folder / "whole", self.folder / "two", "--speed-margin", 100)

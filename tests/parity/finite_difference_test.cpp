@@ -12,11 +12,10 @@ namespace convoy {
 namespace {
 
 constexpr double h = 0x1p-8, tolerance = 1e-6;
-constexpr int images = 3;
 
 class Probe {
  public:
-  explicit Probe(const Graph& graph)
+  Probe(const Graph& graph, int images)
       : program_(lower(graph, images, {.input_gradient = true})),
         arena_(graph, program_.layout, 0),
         machine_(program_, arena_, 2) {
@@ -66,7 +65,7 @@ class Probe {
     double loss = 0;
     const bool is_loss = std::holds_alternative<SoftmaxLoss>(program_.graph.nodes.back().op);
     for (size_t i = 0; i < y.size(); ++i)
-      loss += y[i] * (is_loss ? 1.0 / images : static_cast<double>(top_[i]));
+      loss += y[i] * (is_loss ? 1.0 / program_.images : static_cast<double>(top_[i]));
     return loss;
   }
 
@@ -93,10 +92,10 @@ class Probe {
   std::vector<int32_t> labels_;
 };
 
-double worst_error(Shape input, const std::function<void(GraphBuilder&)>& write) {
+double worst_error(Shape input, const std::function<void(GraphBuilder&)>& write, int images = 3) {
   GraphBuilder build("probe", input);
   write(build);
-  return Probe(build.finish()).worst_error();
+  return Probe(build.finish(), images).worst_error();
 }
 
 }  // namespace
@@ -121,6 +120,17 @@ TEST_CASE("finite differences: linear layer on a map") {
 TEST_CASE("finite differences: batch norm, with and without gamma and beta") {
   CHECK(worst_error({3, 2, 4}, [](auto& b) { b.batchnorm("n", 0, {}); }) < tolerance);
   CHECK(worst_error({3, 2, 2}, [](auto& b) { b.batchnorm("n", 0, {1e-2f, 0.9f, false, true}); }) < tolerance);
+}
+
+TEST_CASE("finite differences: batch norm over groups of images") {
+  for (const bool affine : {true, false})
+    for (const int group : {1, 2, 3})
+      CHECK(worst_error(
+                {2, 2, 2},
+                [=](auto& b) {
+                  b.batchnorm("n", 0, {1e-2f, 0.9f, affine, true, group});
+                },
+                6) < tolerance);
 }
 
 TEST_CASE("finite differences: ReLU and addition, also of a value with itself") {

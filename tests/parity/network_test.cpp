@@ -55,12 +55,13 @@ void check_network(const Graph& graph, int images, int classes, Mode mode) {
   CHECK(plan->totals() == Totals{});
 }
 
-Graph small_resnet(int depth, ResnetOptions::Variant variant) {
+Graph small_resnet(int depth, ResnetOptions::Variant variant, int group = 0) {
   ResnetOptions options;
   options.depth = depth;
   options.variant = variant;
   options.classes = 10;
   options.input = 64;
+  options.norm.group = group;
   options.zero_gamma = false;  // a gamma of zero would hide a branch's mistakes
   return resnet(options);
 }
@@ -91,6 +92,8 @@ TEST_CASE("check:onednn agrees with the reference on whole networks") {
   check_network(resnet18, 4, 10, Mode::inference);
   check_network(resnet18, 4, 10, Mode::training);
   check_network(small_resnet(50, ResnetOptions::Variant::v1), 3, 10, Mode::training);
+  check_network(small_resnet(18, ResnetOptions::Variant::v1_5, 2), 6, 10, Mode::training);
+  check_network(small_resnet(18, ResnetOptions::Variant::v1_5, 2), 3, 10, Mode::inference);
   for (auto kind :
        {AlexnetOptions::Kind::original, AlexnetOptions::Kind::bn, AlexnetOptions::Kind::torchvision}) {
     AlexnetOptions options;

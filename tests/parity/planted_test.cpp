@@ -89,6 +89,14 @@ TEST_CASE("a planted group bug is caught") {
   require_caught("conv n2 c16 8x8 o16 k3x3 s1x1 p1x1 g2 bias", four, "output of conv");
 }
 
+TEST_CASE("a planted bug in batch norm's groups is caught by the rounding bound") {
+  RunOptions options;
+  options.change_program = [](Program& p) { std::get<BatchNorm>(p.graph.nodes[1].op).group = 0; };
+  require_caught("batchnorm n4 c16 7x7 affine group2", options, "output of norm");
+  options.change_program = [](Program& p) { std::get<BatchNorm>(p.graph.nodes[1].op).group = 4; };
+  require_caught("batchnorm n8 c16 7x7 affine group2", options, "output of norm");
+}
+
 TEST_CASE("a planted epsilon bug in batch norm is caught by the rounding bound") {
   RunOptions options;
   options.change_program = [](Program& p) { std::get<BatchNorm>(p.graph.nodes[1].op).epsilon = 1e-3f; };

@@ -32,7 +32,9 @@ std::string details(const Op& op) {
       return fmt::format(" o{}{} g{}{}", c.outputs, window(c.kernel, c.stride, c.padding), c.groups,
                          c.bias ? " bias" : "");
     }
-    std::string operator()(const BatchNorm& b) const { return b.affine ? " affine" : ""; }
+    std::string operator()(const BatchNorm& b) const {
+      return (b.affine ? " affine" : "") + (b.group > 0 ? fmt::format(" group{}", b.group) : "");
+    }
     std::string operator()(const Relu&) const { return ""; }
     std::string operator()(const Add&) const { return ""; }
     std::string operator()(const Pool& p) const { return window(p.kernel, p.stride, p.padding); }
@@ -58,7 +60,7 @@ bool read_number(const std::string& token, const std::string& letter, int& numbe
 
 struct Words {
   std::string name;
-  int images = 1, channels = 0, height = 1, width = 1, outputs = 0, groups = 1, size = 5;
+  int images = 1, channels = 0, height = 1, width = 1, outputs = 0, groups = 1, size = 5, group = 0;
   Extent kernel{1, 1}, stride{1, 1}, padding{0, 0};
   bool bias = false, affine = false, smooth = false;
 };
@@ -72,8 +74,9 @@ Words read_words(const std::string& line) {
                        read_extent(token, "s", w.stride.height, w.stride.width) ||
                        read_extent(token, "p", w.padding.height, w.padding.width) ||
                        read_extent(token, "", w.height, w.width) || read_number(token, "size", w.size) ||
-                       read_number(token, "n", w.images) || read_number(token, "c", w.channels) ||
-                       read_number(token, "o", w.outputs) || read_number(token, "g", w.groups);
+                       read_number(token, "group", w.group) || read_number(token, "n", w.images) ||
+                       read_number(token, "c", w.channels) || read_number(token, "o", w.outputs) ||
+                       read_number(token, "g", w.groups);
     w.bias = w.bias || token == "bias";
     w.affine = w.affine || token == "affine";
     w.smooth = w.smooth || token == "smooth";
@@ -111,7 +114,7 @@ Problem parse(const std::string& line) {
   else if (w.name == "avgpool")
     p.op = Pool{Pool::Kind::average, w.kernel, w.stride, w.padding};
   else if (w.name == "batchnorm")
-    p.op = BatchNorm{.affine = w.affine};
+    p.op = BatchNorm{.affine = w.affine, .group = w.group};
   else if (w.name == "lrn")
     p.op = Lrn{.size = w.size};
   else if (w.name == "add")

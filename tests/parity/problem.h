@@ -1,7 +1,7 @@
 // One operation with its shapes, as one line of text:
 //   conv n2 c64 56x56 o64 k3x3 s1x1 p1x1 g1 [bias]         maxpool n2 c64 112x112 k3x3 s2x2 p1x1
 //   linear n2 c256 6x6 o4096 [bias]                        avgpool n2 c2048 7x7 k7x7 s7x7 p0x0
-//   batchnorm n2 c64 56x56 [affine]                        lrn n1 c96 55x55 size5
+//   batchnorm n4 c64 56x56 [affine] [group2]               lrn n1 c96 55x55 size5
 //   add n2 c256 56x56        relu n2 c64 112x112           loss n8 c1000 [smooth]        dropout n2 c256 6x6
 // n is the test's number of images, and no part of the shape. Lines beginning with # are comments.
 #pragma once

@@ -61,6 +61,7 @@ TEST_CASE("a shape that is not listed is missed") {
 TEST_CASE("a problem reads back as it was written") {
   for (const char* line : {"conv n2 c64 56x56 o64 k3x1 s1x2 p1x0 g4 bias", "linear n2 c256 6x6 o4096",
                            "maxpool n1 c64 112x112 k3x3 s2x2 p1x1", "batchnorm n2 c64 56x56 affine",
+                           "batchnorm n6 c8 7x7 affine group3", "batchnorm n6 c8 7x7 group2",
                            "lrn n1 c96 55x55 size5", "loss n8 c1000 smooth"})
     CHECK(parse(line).text() == line);
   CHECK_THROWS(parse("conv n2 c64 56x56 o64 k3x3 s1x1 p1x1 g1 bais"));

@@ -2,6 +2,7 @@
 
 #include "backends/registry.h"
 #include "base/error.h"
+#include "train/network.h"
 
 namespace convoy::testing {
 namespace {
@@ -16,17 +17,18 @@ std::filesystem::path make_shared() {
 
 }  // namespace
 
-Graph tiny_graph() {
+Graph tiny_graph(const NetworkOptions& options) {
+  const BatchNorm norm = norm_of(options, true);
   const Init normal{Init::Kind::normal, 0.2f};
   GraphBuilder b("tiny", image);
   int x = b.conv("conv1", 0, {.outputs = 8, .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}}, normal);
-  x = b.relu("relu1", b.batchnorm("bn1", x, {}));
+  x = b.relu("relu1", b.batchnorm("bn1", x, norm));
   int y = b.conv("conv2", x,
                  {.outputs = 8, .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .bias = true}, normal);
-  y = b.batchnorm("bn2", y, {});
+  y = b.batchnorm("bn2", y, norm);
   x = b.relu("relu2", b.add("add", x, y));
   x = b.pool("pool", x, {.kind = Pool::Kind::average, .kernel = {4, 4}, .stride = {4, 4}});
-  x = b.dropout("dropout", x, 0.1f);
+  x = b.dropout("dropout", x, static_cast<float>(options.dropout));
   x = b.linear("fc", x, {.outputs = 4}, normal);
   b.softmax_loss("loss", x, 0.0f);
   return b.finish();
@@ -35,6 +37,7 @@ Graph tiny_graph() {
 Experiment tiny_experiment() {
   Experiment e;
   e.name = "tiny";
+  e.network.dropout = 0.1;
   e.minibatch = {8, 4};
   e.train.steps = 8;
   e.train.seed = 5;
@@ -78,12 +81,14 @@ Batch TinyLoader::next(int64_t step, int worker) {
 }
 
 Outcome train_on(Communicator& comm, const Run& run) {
-  const Graph graph = tiny_graph();
-  const Placement placement = place(run.experiment.minibatch.workers, comm.size(), run.placement);
+  const Graph graph = tiny_graph(run.experiment.network);
+  const Placement placement = place(run.experiment.minibatch.workers, comm.size(), run.placement,
+                                    workers_together(run.experiment));
   std::unique_ptr<Backend> backend =
       make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), run.threads);
   if (run.wrap) backend = run.wrap(std::move(backend));
-  TinyLoader images(true, run.experiment.minibatch.workers, run.experiment.minibatch.images);
+  const MinibatchOptions runs = runs_of(run.experiment);
+  TinyLoader images(true, runs.workers, runs.images);
   TinyLoader held_out(false, comm.size(), run.experiment.minibatch.images);
   images.fail_at = run.dies_at;
   Record silent;

@@ -17,8 +17,9 @@ MpiCommunicator& world();  // alive while Catch runs
 
 constexpr int64_t train_samples = 90, held_out_samples = 37;
 
-Graph tiny_graph();            // convolutions, batch norms, a residual, pooling, dropout, a classifier of 4
-Experiment tiny_experiment();  // 8 workers x 4 images, 8 steps
+// Convolutions, batch norms, a residual, pooling, dropout, a classifier of 4; of `options` the keys bn_* and dropout.
+Graph tiny_graph(const NetworkOptions& options);
+Experiment tiny_experiment();  // dropout 0.1, 8 workers x 4 images, 8 steps
 DatasetFacts tiny_facts(bool training);
 
 // Four classes that differ in a pattern under noise. Training: the endless stream of data/loader.h, unshuffled.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "train/experiment_fields.h"
+#include "train/network.h"
 
 namespace convoy {
 namespace {
@@ -242,11 +243,49 @@ TEST_CASE("the wire of the allreduce: formats, a scale that is a power of two, a
           hashes.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
+TEST_CASE("batch norm's keys: what evaluation uses, groups within a worker and across workers") {
+  const auto norm = [](const std::vector<std::string>& overrides) {
+    return norm_of(parse(job, overrides).network, true);
+  };
+  CHECK((norm({}).keep == 0.9f && !norm({}).first_worker && norm({}).group == 0));
+  const BatchNorm first = norm({"network.bn_evaluation=first-worker", "network.bn_keep=0.5"});
+  CHECK((first.first_worker && first.keep == 0.5f));
+  const BatchNorm last = norm({"network.bn_evaluation=last-minibatch"});
+  CHECK((!last.first_worker && last.keep == 0.0f));
+  CHECK(norm({"network.bn_group=2"}).group == 2);
+  CHECK(refusal(job, {"network.bn_evaluation=last-minibatch", "network.bn_keep=0.9"}) ==
+        "--set: network.bn_keep would have no effect: only network.bn_evaluation = \"average\" or "
+        "\"first-worker\" "
+        "reads it; take it out");
+  CHECK(refusal(job, {"network.bn_evaluation=last"}).find("known: average, first-worker, last-minibatch") !=
+        std::string::npos);
+  for (const char* key : {"network.bn_evaluation=average", "network.bn_group=2", "network.bn_keep=0.5"})
+    CHECK(refusal(job, {"network.model=alexnet", key}).find("only a network with batch norm reads it") !=
+          std::string::npos);
+
+  // 8 workers of 4 images
+  const auto runs = [](const std::string& group) {
+    const Experiment e = parse(job, {"network.bn_group=" + group});
+    CHECK(runs_of(e).workers * workers_together(e) == 8);
+    CHECK(runs_of(e).images == 4 * workers_together(e));
+    return workers_together(e);
+  };
+  for (const char* within : {"0", "1", "2", "4"}) CHECK(runs(within) == 1);
+  CHECK(runs("8") == 2);
+  CHECK(runs("32") == 8);
+  CHECK(refusal(job, {"network.bn_group=3"}) ==
+        "job.toml: network.bn_group 3 must divide minibatch.images 4, or be a multiple of it");
+  CHECK(refusal(job, {"network.bn_group=6"}).find("multiple of it") != std::string::npos);
+  CHECK(refusal(job, {"network.bn_group=12"}) ==
+        "job.toml: network.bn_group 12 takes 3 workers of 4 images together, which does not divide "
+        "minibatch.workers 8");
+}
+
 TEST_CASE("contradictions are refused") {
   CHECK(refusal(job + "steps = 3\n").find("one of train.epochs and train.steps") != std::string::npos);
   CHECK(refusal(job, {"train.epochs=0"}).find("say how long to train") != std::string::npos);
-  CHECK(refusal(job, {"schedule.warmup_epochs=1", "schedule.warmup_steps=1"}).find("not both") !=
-        std::string::npos);
+  CHECK(refusal(job + "[schedule]\nwarmup_epochs = 1\nwarmup_steps = 1\n").find("not both") != std::string::npos);
+  CHECK(parse(job, {"train.steps=3"}).train.epochs == 0);  // a flag's word puts the file's other one out of force
   CHECK(refusal(job, {"data.min_area=0.9", "data.max_area=0.5"}).find("above data.max_area") !=
         std::string::npos);
   CHECK(refusal(job, {"schedule.milestones=[3, 2]"}).find("ascend") != std::string::npos);

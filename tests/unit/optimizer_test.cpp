@@ -118,6 +118,10 @@ TEST_CASE("SGD by hand: mean gradient, decay by role, velocity, statistics") {
   CHECK(t.w(1) == Approx(2 - 0.5 * (0.5 + 0.2)));  // bias: decays
   CHECK(t.w(2) == Approx(1 - 0.5 * 0.25));         // norm: does not
   CHECK(t.arena.stat(0)[0] == Approx(0.9 * 1 + 0.1 * 3));
+  Tiny first;  // where one worker alone gave its statistics, the sum is not divided
+  first.graph.stats[0].first_worker = true;
+  first.step(sgd, 0.5, 0.5);
+  CHECK(first.arena.stat(0)[0] == Approx(0.9 * 1 + 0.1 * 12));
   CHECK(t.arena.version() > version);
   const double w1 = t.w(2);
   t.step(sgd, 0.1, 0.5);

@@ -158,6 +158,9 @@ TEST_CASE("host vector: running averages from sums over workers") {
   const std::vector<float> sum{8.0f, 4.0f};
   vector.running_average(running, sum, 0.75f, 0.25f);
   CHECK(running == std::vector<float>{0.75f + 0.5f, 1.5f + 0.25f});
+  running[0] = INFINITY;
+  vector.running_average(running, sum, 0.0f, 0.25f);  // the last minibatch's, whatever was there
+  CHECK(running == std::vector<float>{2.0f, 1.0f});
 }
 
 TEST_CASE("dropout: the mask is the batch's contract, and the same in both passes and types") {
@@ -183,6 +186,22 @@ TEST_CASE("dropout: the mask is the batch's contract, and the same in both passe
   std::vector<float> other(x.size());
   dropout<float>(batch, 5, 0.25f, x, other, 1);
   CHECK(other != y);
+}
+
+TEST_CASE("dropout: workers that share a batch keep their own masks") {
+  constexpr size_t share = 1001;  // no multiple of the four words of a block
+  const std::vector<float> x(3 * share, 1.0f);
+  std::vector<float> together(x.size()), alone(share);
+  Batch batch;
+  batch.seed = 3;
+  batch.worker = 4;
+  batch.workers = 3;
+  dropout<float>(batch, 5, 0.25f, x, together, 2);
+  batch.workers = 1;
+  for (size_t w = 0; w < 3; ++w, ++batch.worker) {
+    dropout<float>(batch, 5, 0.25f, std::span(x).first(share), alone, 2);
+    CHECK(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(w * share)));
+  }
 }
 
 TEST_CASE("loss: values, gradients and counts by hand") {
