@@ -76,7 +76,7 @@ TEST_CASE("fp16: all 65,536 patterns go to f32 and back; signalling NaNs become 
 
 TEST_CASE("fp16: numpy's float16, at ties, subnormals and overflow") {
   for (const auto& [bits, half] : numpy) {
-    INFO(fmt::format("{:08x}", bits));
+    INFO(std::hex << bits);
     CHECK(Fp16::pack(float_of(bits)) == half);
     CHECK(bits_of(Fp16::round(float_of(bits))) == bits_of(Fp16::unpack(half)));
   }
