@@ -51,7 +51,7 @@ class Usage(ConvoyTest):
                      says=["3", "1, 2, 4", "library"])
 
     def test_plan_shows_the_known_networks(self):
-        out = self.must("plan", ROOT / "jobs/resnet50.toml", "--ranks", 8, "--layers")
+        out = self.must("plan", ROOT / "jobs/goyal-256.toml", "--ranks", 8, "--layers")
         for piece in ("25557032 parameters", "450410 steps", "4.09 G", "layer4.2.conv3", "bucket"):
             self.assertIn(piece, out)
 
