@@ -29,17 +29,21 @@ Schedule::Schedule(const Experiment& e, int64_t training_samples)
           options_.milestones.size());
   peak_ = options_.per_images > 0 ? options_.rate * static_cast<double>(global_) / options_.per_images
                                   : options_.rate;
+  // Goyal et al. warm up "only for kn > 256", where the rate has to rise.
+  if (options_.warmup != "constant" && top() <= options_.warmup_from) warmup_ = 0;
+}
+
+double Schedule::top() const {
+  return options_.kind == "step" && !options_.factors.empty() ? peak_ * options_.factors[0] : peak_;
 }
 
 double Schedule::rate(int64_t step) const {
   const auto s = static_cast<double>(step);
   if (step < warmup_) {
     const double from = options_.warmup_from, w = static_cast<double>(warmup_);
-    const double top =
-        options_.kind == "step" && !options_.factors.empty() ? peak_ * options_.factors[0] : peak_;
     if (options_.warmup == "constant") return from;
-    if (options_.warmup == "quadratic") return from + (top - from) * (s / w) * (s / w);
-    return from + (top - from) * s / w;
+    if (options_.warmup == "quadratic") return from + (top() - from) * (s / w) * (s / w);
+    return from + (top() - from) * s / w;
   }
   if (options_.kind == "step") {
     // Compared in samples, so that a milestone takes effect in the first step that starts at or after it.

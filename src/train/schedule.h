@@ -5,7 +5,7 @@
 //   linear     from + (top-from)*s/w      Goyal et al., sec. 2.2 ("gradual"); nvcaffe 0.16_lars; Intel Caffe
 //   quadratic  from + (top-from)*(s/w)^2  nvcaffe 0.16 and 0.17
 //   constant   from                       Goyal et al., table 1
-// top is the peak; with `factors` the first of them times the peak. Afterwards
+// top is the peak; with `factors` the first of them times the peak; without a rise there is no warm-up. Afterwards
 //   step       peak * factor^k, or peak * factors[k], k = milestones that have been reached when the step starts
 //   poly       end + (peak-end)*(1-x)^power;  cosine  end + (peak-end)*(1+cos(pi x))/2
 //              x = (s-w)/(steps-w) when shifted (MLPerf), s/steps when continued (nvcaffe: a small drop after
@@ -41,6 +41,7 @@ class Schedule {
   int64_t global() const { return global_; }
 
  private:
+  double top() const;  // where the warm-up ends
   ScheduleOptions options_;
   int64_t samples_, global_, steps_ = 0, warmup_ = 0;
   int evaluate_every_;

@@ -52,6 +52,20 @@ TEST_CASE("an epoch ends in the step in which a multiple of the set's size is re
   CHECK(Schedule(experiment(1, 25, 5), 10).completes(0, 1));  // two and a half epochs in one step
 }
 
+TEST_CASE("no warm-up where the rate would not rise: Goyal et al. warm up above 256 images only") {
+  Experiment e = experiment(4, 32, 90);  // 0.05
+  e.schedule.per_images = 256;
+  e.schedule.warmup_epochs = 5;
+  e.schedule.warmup_from = 0.1;
+  CHECK(Schedule(e, imagenet).warmup_steps() == 0);
+  CHECK(Schedule(e, imagenet).rate(0) == 0.05);
+  e.schedule.warmup = "constant";
+  CHECK(Schedule(e, imagenet).rate(0) == 0.1);
+  e.schedule.warmup = "linear";
+  e.minibatch.workers = 16;
+  CHECK(Schedule(e, imagenet).warmup_steps() > 0);
+}
+
 TEST_CASE("Goyal's schedule: linear scaling, gradual warm-up per step, drops at 30, 60 and 80") {
   Experiment e = experiment(256, 32, 90);
   e.schedule.rate = 0.1;
