@@ -70,7 +70,7 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
 
 int evaluate_run(const Flags& flags, Communicator& comm) {
   const RunDirectory directory{flags.run};
-  require(fs::exists(directory.config()), Exit::usage,
+  require(fs::exists(directory.config()),
           "{} holds no run: name the folder that `convoy train` named (runs/...)", flags.run);
   Experiment experiment = parse_experiment(directory.config());
   const std::string path = flags.held_out.empty() ? experiment.data.held_out.string() : flags.held_out;

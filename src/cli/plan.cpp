@@ -1,11 +1,14 @@
 // convoy plan JOB: what a job will compute, move, hold in memory and do with its learning rate, before it does it.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <variant>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
@@ -16,13 +19,14 @@
 #include "train/optimizer.h"
 #include "train/placement.h"
 #include "train/schedule.h"
+#include "train/schedule_picture.h"
 #include "train/trainer.h"
 
 namespace convoy::cli {
 namespace {
 
 struct Flags {
-  std::string job, train, held_out;
+  std::string job, train, held_out, picture;
   std::vector<std::string> overrides;
   int ranks = 1;
   PlacementOptions placement;
@@ -79,23 +83,27 @@ void print_layers(const Program& program, const std::vector<int64_t>& live) {
   }
 }
 
-void print_schedule(const Schedule& schedule, bool jumps) {
-  // Ten lines along the way, the end of warm-up, and wherever a step schedule jumps.
-  std::vector<int64_t> shown{0, std::max<int64_t>(0, schedule.steps() - 1)};
-  for (int i = 1; i < 10; ++i) shown.push_back(schedule.steps() * i / 10);
-  if (schedule.warmup_steps() > 0) shown.push_back(std::min(schedule.warmup_steps(), schedule.steps() - 1));
-  for (int64_t step = 1; jumps && step < schedule.steps(); ++step) {
-    const double now = schedule.rate(step), before = schedule.rate(step - 1);
-    if (step > schedule.warmup_steps() && now != before) shown.push_back(step);
+void print_schedule(const Experiment& experiment, const Schedule& schedule) {
+  const Optimizer optimizer = make_optimizer(experiment.optimizer);
+  const auto* akiba = std::get_if<RmspropWarmup>(&optimizer);
+  fmt::print("\n{:>10} {:>8} {:>12} {:>9}{}\n", "step", "epoch", "rate", "momentum",
+             akiba != nullptr ? " alpha_SGD" : "");
+  for (const int64_t step : telling_steps(schedule)) {
+    const StepRates rates = schedule.at(step);
+    const double bar = std::clamp(30 * rates.rate / std::max(schedule.peak(), 1e-30), 0.0, 60.0);
+    fmt::print("{:>10} {:>8.2f} {:>12.6g} {:>9.4g}{}  {}\n", step, rates.epoch, rates.rate,
+               momentum_at(optimizer, rates),
+               akiba != nullptr ? fmt::format(" {:>9.4f}", alpha_sgd(*akiba, rates.epoch)) : "",
+               std::string(static_cast<size_t>(bar + 0.5), '#'));
   }
-  std::sort(shown.begin(), shown.end());
-  shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
-  fmt::print("\n{:>10} {:>8} {:>12}\n", "step", "epoch", "rate");
-  for (int64_t step : shown)
-    fmt::print(
-        "{:>10} {:>8.2f} {:>12.6g}  {}\n", step, schedule.epochs_after(step), schedule.rate(step),
-        std::string(static_cast<size_t>(40 * schedule.rate(step) / std::max(schedule.peak(), 1e-30) + 0.5),
-                    '#'));
+}
+
+void print_published(const Experiment& experiment) {
+  fmt::print("\nsource      {}\n", experiment.source);
+  const auto published = nlohmann::json::parse(
+      experiment.published_json.empty() ? "{}" : experiment.published_json, nullptr, false);
+  for (const auto& [key, value] : published.items())
+    fmt::print("published   {} = {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 // What the network tells apart, which may be more than the set holds.
@@ -112,8 +120,8 @@ int plan(const Flags& flags) {
   LocalCommunicator alone;
   const Sets sets = open_sets(experiment, flags.train, flags.held_out, alone, Presence::optional);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const Placement placement = place(experiment.minibatch.workers, flags.ranks, flags.placement,
-                                    workers_together(experiment));
+  const Placement placement =
+      place(experiment.minibatch.workers, flags.ranks, flags.placement, workers_together(experiment));
   const Schedule schedule(experiment, sets.train.samples);
   const Program program =
       lower(graph, runs_of(experiment).images, {Mode::training, bucket_bytes(experiment), false});
@@ -152,7 +160,12 @@ int plan(const Flags& flags) {
   fmt::print("  allreduce   {} a step in {} buckets, gradients as {}\n",
              human_bytes(static_cast<uint64_t>(allreduce_bytes(wire, program.layout))),
              program.layout.buckets.size(), wire.name());
-  print_schedule(schedule, experiment.schedule.kind == "step");
+  print_schedule(experiment, schedule);
+  print_published(experiment);
+  if (!flags.picture.empty()) {
+    replace_file(flags.picture, draw_schedule(experiment, schedule));
+    fmt::print("picture     {}\n", flags.picture);
+  }
   if (flags.layers) print_layers(program, live);
   return 0;
 }
@@ -166,13 +179,16 @@ void add_plan(CLI::App& app, Context& context) {
   command->add_option("--train", flags->train,
                       "packed training set (default: the job's; else ImageNet's numbers)");
   command->add_option("--held-out", flags->held_out, "packed held-out set");
-  command->add_option("--set", flags->overrides, "section.key=value, may be repeated")->expected(1);
+  command->add_option("--set", flags->overrides, "section.key=value, may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--ranks", flags->ranks, "ranks to deal the workers to")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--road", flags->placement.road, "as of `convoy train`")
       ->capture_default_str()
       ->check(CLI::IsMember({"tree", "library"}));
+  command->add_option("--picture", flags->picture,
+                      "also draw the learning rate over epochs into this SVG file");
   command->add_flag("--layers", flags->layers,
                     "also every step with its flops, bytes and live ranges, and the buckets");
   command->callback([&context, flags] { context.chosen = [flags] { return plan(*flags); }; });

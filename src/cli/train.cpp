@@ -216,14 +216,14 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("--held-out", flags->held_out,
                       "packed held-out set (default: the job's data.held_out)");
   command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated")
-      ->expected(1);
+      ->allow_extra_args(false);
   command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)");
   command->add_option("--resume", flags->resume, "go on with this run at the exact step")->excludes("--out");
   command
       ->add_option("--backend", flags->placement.backends,
                    "one for all ranks, or one a rank: " + fmt::format("{}", fmt::join(backend_names(), ", ")))
       ->capture_default_str()
-      ->expected(1)
+      ->allow_extra_args(false)
       ->delimiter(',');
   command
       ->add_option("--threads", flags->placement.threads,

@@ -163,7 +163,7 @@ std::optional<double> best_of(const Json& r, const char* key) {
 
 Json read_result(const std::filesystem::path& path) {
   const auto file = std::filesystem::is_directory(path) ? path / "result.json" : path;
-  require(std::filesystem::is_regular_file(file), Exit::usage,
+  require(std::filesystem::is_regular_file(file),
           "there is no {}: name a run's folder (runs/...) or its result.json", file.string());
   Json json = Json::parse(read_text(file), nullptr, false);
   require(json.is_object(), "{} is not JSON: give a result.json or the run directory that holds one",

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "train/metrics.h"
+#include "train/plot.h"
 
 namespace convoy {
 
@@ -15,14 +16,10 @@ class Curve {
   void add(const Json& line);
   std::string svg() const;
 
-  struct Point {
-    double x, y;  // epochs; nats or per cent
-  };
-
  private:
   std::string title_;
   double images_per_epoch_;
-  std::vector<Point> loss_, top1_;
+  std::vector<PlotPoint> loss_, top1_;  // epochs; nats and per cent
 };
 
 }  // namespace convoy

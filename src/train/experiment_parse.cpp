@@ -247,8 +247,8 @@ Experiment parse_in(std::string_view text, const std::string& file_name, const f
 }  // namespace
 
 Experiment parse_experiment(const fs::path& file, const std::vector<std::string>& overrides) {
-  require(fs::is_regular_file(file), Exit::usage,
-          "there is no job file {}: name one, for instance jobs/demo.toml", file.string());
+  require(fs::is_regular_file(file), "there is no job file {}: name one, for instance jobs/demo.toml",
+          file.string());
   return parse_in(read_text(file), file.string(), file.parent_path(), overrides);
 }
 

@@ -36,6 +36,8 @@ double momentum_of(const Sgd& o, const StepRates& rates) {
   return corrects ? corrected(o.momentum, rates) : o.momentum;
 }
 
+double momentum_of(const RmspropWarmup& o, const StepRates&) { return o.momentum; }
+
 double momentum_of(const Lars& o, const StepRates& rates) {
   using enum Lars::Correction;
   const bool corrects = o.correction == always || (o.correction == warmup && rates.warmup);
@@ -140,6 +142,10 @@ double alpha_sgd(const RmspropWarmup& o, double epoch) {
   const double x = ((o.by_epoch ? std::floor(epoch) : epoch) - o.beta_center) / o.beta_period;
   if (x < 0.0) return 0.5 * std::exp(2.0 * x);
   return x < 0.5 ? 0.5 + (o.literal ? 2.0 * x : x) : 1.0;
+}
+
+double momentum_at(const Optimizer& optimizer, const StepRates& rates) {
+  return std::visit([&](const auto& o) { return momentum_of(o, rates); }, optimizer);
 }
 
 int optimizer_states(const Optimizer& optimizer) {

@@ -85,6 +85,9 @@ int optimizer_states(const Optimizer& optimizer);  // arena states: the velocity
 // a continuous slope at the centre. literal: 1/2 + 2 x, as printed, which rises to 3/2 and jumps back to 1.
 double alpha_sgd(const RmspropWarmup& optimizer, double epoch);
 
+// The factor of the velocity in a step, corrected by a/a' where the optimizer does so.
+double momentum_at(const Optimizer& optimizer, const StepRates& rates);
+
 std::vector<std::string> lars_variants();              // "paper", ...
 bool rate_is_inside(const OptimizerOptions& options);  // of the velocity
 bool rate_is_bound(const OptimizerOptions& options);   // of a LARS variant that clips

@@ -40,7 +40,7 @@ class Usage(ConvoyTest):
         self.refused(64, "plan", self.job, "--set", "optimizer.momentum=1.5", says=["optimizer.momentum", "1.5"])
 
     def test_missing_files(self):
-        self.refused(1, "plan", self.folder / "no.toml", says=["no.toml", "No such file"])
+        self.refused(1, "plan", self.folder / "no.toml", says=["no.toml", "jobs/demo.toml"])
         self.refused(1, "train", self.job, "--train", self.folder / "nowhere", says="nowhere")
         self.refused(64, "train", self.job, says="--train")
         self.refused(1, "verify", self.folder / "nowhere", says="nowhere")

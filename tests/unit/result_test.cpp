@@ -351,7 +351,7 @@ TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
   CHECK(svg.find("<svg") == 0);
   CHECK(svg.find("</svg>") != std::string::npos);
   CHECK(svg.find("a &lt;run&gt; &amp; more") != std::string::npos);
-  CHECK(svg.find("polyline class=\"loss\"") != std::string::npos);
+  CHECK(svg.find("polyline class=\"left\"") != std::string::npos);
   CHECK(svg.find("best 70.00 %") != std::string::npos);
   CHECK(svg.find("prefers-color-scheme: dark") != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
