@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
@@ -28,18 +31,26 @@ struct Flags {
   bool oversubscribe = false, json = false;
 };
 
-fs::path checkpoint_of(const Flags& flags, const RunDirectory& directory) {
-  if (!flags.checkpoint.empty()) return flags.checkpoint;
+// The one that is named, or the newest that is whole.
+int64_t read_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena) {
+  if (!flags.checkpoint.empty()) return read_checkpoint(flags.checkpoint, graph, arena, false).step;
   const auto found = list_checkpoints(directory.checkpoints());
   require(!found.empty(), "{} holds no checkpoint: is it the folder of a run that has saved one?",
           directory.root.string());
-  return found.front();
+  for (size_t i = 0;; ++i) {
+    try {
+      return read_checkpoint(found[i], graph, arena, false).step;
+    } catch (const Error& error) {
+      if (i + 1 == found.size()) throw;
+      fmt::print(stderr, "warning: {}; taking the one before it\n", error.what());
+    }
+  }
 }
 
 int64_t load_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena,
                      Communicator& comm) {
   int64_t step = 0;
-  if (comm.rank() == 0) step = read_checkpoint(checkpoint_of(flags, directory), graph, arena, false).step;
+  if (comm.rank() == 0) step = read_weights(flags, directory, graph, arena);
   comm.broadcast(std::as_writable_bytes(std::span(&step, 1)), 0);
   comm.broadcast(std::as_writable_bytes(arena.weights()), 0);
   arena.weights_changed();
@@ -77,6 +88,11 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   require(!path.empty(), Exit::usage,
           "no held-out set is named: give --held-out FOLDER (written by `convoy pack`)");
   const auto dataset = std::make_shared<const Dataset>(Dataset::open(path, comm));
+  // Where the training set still is where the run found it: are these its classes, in its order?
+  std::error_code ignored;
+  std::array<int64_t, 1> missing{fs::exists(experiment.data.train, ignored) ? 0 : 1};
+  comm.sum(missing);
+  if (missing[0] == 0) check_pair(Dataset::open(experiment.data.train, comm), *dataset);
   const Graph graph = make_network(experiment.network, dataset->classes());
   const Program program =
       lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});

@@ -13,9 +13,12 @@
 #include "cli/signals.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
+#include "net/program.h"
 #include "train/fingerprint.h"
 #include "train/network.h"
+#include "train/optimizer.h"
 #include "train/run_record.h"
+#include "train/schedule.h"
 #include "train/trainer.h"
 
 namespace convoy::cli {
@@ -109,6 +112,13 @@ Outcome train_recorded(const Job& job, const RunDirectory& directory) {
   }
 }
 
+// What train() would refuse is refused before there is a folder for the run.
+void require_sound(const Experiment& experiment, const Graph& graph, const DatasetFacts& set) {
+  const Schedule schedule(experiment, set.samples);
+  lower(graph, runs_of(experiment).images);
+  make_optimizer(experiment.optimizer);
+}
+
 int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
@@ -125,6 +135,15 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   const auto backend =
       make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads);
 
+  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
+  const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
+                                       all_of(placement.runs(comm.rank())), threads);
+  std::unique_ptr<Loader> held_out;
+  if (sets.evaluation)
+    held_out = make_rank_loader(sets.evaluation, experiment, false,
+                                {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
+  require_sound(experiment, graph, sets.train);
+
   const bool resume = !flags.resume.empty();
   const RunDirectory directory =
       open_run_directory(resume ? flags.resume : flags.out, resume, experiment, comm);
@@ -135,14 +154,6 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   for (const std::string& line : affinity.map) log.detail("{}", line);
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
-
-  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
-  const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
-                                       all_of(placement.runs(comm.rank())), threads);
-  std::unique_ptr<Loader> held_out;
-  if (sets.evaluation)
-    held_out = make_rank_loader(sets.evaluation, experiment, false,
-                                {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
 
   Record silent;
   std::unique_ptr<Record> record;

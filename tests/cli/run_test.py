@@ -1,12 +1,13 @@
 """A run from images to compared results."""
 import json
+import os
 import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from convoy_cli import CONVOY, ConvoyTest, convoy
+from convoy_cli import CONVOY, ConvoyTest, convoy, mpirun
 
 
 class Run(ConvoyTest):
@@ -126,6 +127,39 @@ class Run(ConvoyTest):
         counts = json.loads(line)
         self.assertIsNone(counts["loss"])
         self.assertGreater(counts["nonfinite"], 0)
+
+    def test_a_signal_to_mpirun_reaches_the_run(self):
+        run = self.folder / "signalled"
+        command = [*mpirun(2), CONVOY, "train", self.job, *self.sets, "--oversubscribe", "--out", run, "--quiet", "--set",
+                   "train.epochs=20000"]
+        environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        self.addCleanup(process.kill)
+        metrics = run / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 5):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(120), 85)
+        self.assertEqual(self.result("signalled")["status"], "time_limit")
+        self.assertTrue(list((run / "checkpoints").glob("*.h5")))
+
+    def test_a_refused_experiment_leaves_no_folder(self):
+        for key in ("schedule.warmup_epochs=100", "data.resize=8"):
+            self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "refused", "--set", key)
+            self.assertFalse((self.folder / "refused").exists())
+
+    def test_a_broken_newest_checkpoint_is_passed_over(self):
+        copy = self.folder / "torn"
+        shutil.copytree(self.folder / "whole", copy)
+        checkpoints = sorted((copy / "checkpoints").glob("*.h5"))
+        if len(checkpoints) < 2:
+            checkpoints.insert(0, copy / "checkpoints/checkpoint-00000001.h5")
+            shutil.copy(checkpoints[1], checkpoints[0])
+        with open(checkpoints[-1], "r+b") as file:
+            file.truncate(checkpoints[-1].stat().st_size // 2)
+        code, out, err = convoy("evaluate", copy, "--threads", 1)
+        self.assertEqual(code, 0, err)
+        self.assertIn(checkpoints[-1].name, err)
 
     def test_a_run_s_folder_is_not_written_over(self):
         self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "whole", says=["whole", "--resume"])
