@@ -82,8 +82,8 @@ Batch TinyLoader::next(int64_t step, int worker) {
 
 Outcome train_on(Communicator& comm, const Run& run) {
   const Graph graph = tiny_graph(run.experiment.network);
-  const Placement placement = place(run.experiment.minibatch.workers, comm.size(), run.placement,
-                                    workers_together(run.experiment));
+  const Placement placement =
+      place(run.experiment.minibatch.workers, comm.size(), run.placement, workers_together(run.experiment));
   std::unique_ptr<Backend> backend =
       make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), run.threads);
   if (run.wrap) backend = run.wrap(std::move(backend));
