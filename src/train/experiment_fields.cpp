@@ -36,17 +36,22 @@ void visit_network(NetworkOptions& n, const Visit& visit) {
   visit({"network", "classes", &n.classes, {.low = 0, .high = 65536}});
   visit({"network", "zero_gamma", &n.zero_gamma, {}, {}, of_resnet});
   visit({"network", "bn_epsilon", &n.bn_epsilon, above(0), {}, of_norm});
-  visit({"network",
-         "bn_evaluation",
-         &n.bn_evaluation,
-         {},
-         {"average", "first-worker", "last-minibatch"},
-         of_norm});
+  visit({.section = "network",
+         .key = "bn_evaluation",
+         .slot = &n.bn_evaluation,
+         .choices = {"average", "first-worker", "last-minibatch"},
+         .unread = of_norm,
+         .absent = "\"average\""});
   const bool averages = n.bn_evaluation != "last-minibatch";
   const std::string of_average = unless(averages, "network.bn_evaluation = \"average\" or \"first-worker\"");
   visit({"network", "bn_keep", &n.bn_keep, fraction(), {}, norm ? of_average : of_norm});
   visit({"network", "bn_unbiased", &n.bn_unbiased, {}, {}, of_norm});
-  visit({"network", "bn_group", &n.bn_group, {.low = 0, .high = 1 << 20}, {}, of_norm});
+  visit({.section = "network",
+         .key = "bn_group",
+         .slot = &n.bn_group,
+         .range = {.low = 0, .high = 1 << 20},
+         .unread = of_norm,
+         .absent = "0"});
   visit({"network", "label_smoothing", &n.label_smoothing, fraction()});
   visit({"network", "dropout", &n.dropout, fraction(), {}, of_alexnet});
 }
