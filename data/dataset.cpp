@@ -141,8 +141,7 @@ void check_pair(const Dataset& train, const Dataset& held_out) {
   };
   fail(
       "the held-out set {} has other classes than the training set {} ({} and {}; class {} is {} in one and "
-      "{} in the other): "
-      "pack it again with --classes {}",
+      "{} in the other): pack it again with --classes {}",
       held_out.folder().string(), train.folder().string(), theirs.size(), ours.size(), first, at(theirs),
       at(ours), train.folder().string());
 }

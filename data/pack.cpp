@@ -32,8 +32,7 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
   if (count > 10) list += fmt::format("\n  and {} more", count - 10);
   fail(
       "{}: {} of {} images cannot be decoded: leave them out with --on-bad quarantine ({} of {} shards are "
-      "finished in "
-      "{} and need not be made again), or repair or remove them and pack into an empty folder:{}",
+      "finished in {} and need not be made again), or repair or remove them and pack into an empty folder:{}",
       options.source.string(), count, plan.order.size(),
       std::count_if(outcomes.begin(), outcomes.end(), [](const auto& o) { return o.written; }), plan.shards,
       options.out.string(), list);

@@ -106,8 +106,7 @@ FolderLock prepare_folder(const fs::path& out, const PackPlan& plan, const Log& 
     if (finished && !known && !carries(entry.path(), plan))
       fail(
           "{} holds {} of another pack (other images, classes, seed or shard count) or damaged: choose "
-          "another --out, "
-          "or remove it if nobody needs it",
+          "another --out, or remove it if nobody needs it",
           out.string(), name);
   }
   for (const auto& entry : entries)

@@ -215,7 +215,8 @@ void add_checkpoint_flags(CLI::App& command, CheckpointPolicy& policy) {
 void add_train(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("train", "train a job's experiment; under mpirun on many ranks");
   command->footer(
-      "  mpirun -n 8 convoy train jobs/goyal-256.toml --train set/train --held-out set/val --out runs/first\n"
+      "  mpirun -n 8 convoy train jobs/goyal-256.toml --train set/train --held-out set/val --out "
+      "runs/first\n"
       "  mpirun -n 4 convoy train --resume runs/first\n"
       "SIGTERM, SIGINT or SIGUSR1: a checkpoint, then exit code 85 (requeue me). Open MPI's mpirun passes "
       "all three on, but\n"

@@ -71,8 +71,8 @@ CorePlan plan_cores(const Machine& machine, const std::string& host, const std::
           bindings.size(), on_host, host, on_host, map_of(machine, host, plan));
   require(plan.bind || options.allow_overlap, Exit::usage,
           "ranks on {} overlap on a core: give the launcher --bind-to none (the cores are then shared out "
-          "evenly), or "
-          "--map-by and --bind-to so that the sets are separate, or add --oversubscribe if slow is fine{}",
+          "evenly), or --map-by and --bind-to so that the sets are separate, or add --oversubscribe if slow "
+          "is fine{}",
           host, map_of(machine, host, plan));
   if (plan.bind) plan.ranks = std::move(shared.ranks);
 
@@ -83,8 +83,7 @@ CorePlan plan_cores(const Machine& machine, const std::string& host, const std::
     plan.threads = plan.bind ? fit : std::max(1, static_cast<int>(on_host / bindings.size()));
   require(plan.threads <= fit || options.allow_overlap, Exit::usage,
           "{} threads do not fit the {} core{} of rank {} on {}: start the ranks with --bind-to none or "
-          "fewer to a host, "
-          "ask for --threads {}, or add --oversubscribe if slow is fine{}",
+          "fewer to a host, ask for --threads {}, or add --oversubscribe if slow is fine{}",
           plan.threads, fit, fit == 1 ? "" : "s", least.rank, host, fit, map_of(machine, host, plan));
   if (plan.threads > fit) plan.bind = false;
 
@@ -115,8 +114,7 @@ std::string rank_order_advice(const std::vector<std::string>& hosts) {
   const std::set<std::string> different(hosts.begin(), hosts.end());
   if (different.size() < 2 || different.size() == hosts.size() || hosts[0] == hosts[1]) return "";
   return "ranks are dealt out to hosts in turn, so the largest messages cross the network; number them host "
-         "by host "
-         "(mpirun --map-by core, srun --distribution=block)";
+         "by host (mpirun --map-by core, srun --distribution=block)";
 }
 
 }  // namespace convoy

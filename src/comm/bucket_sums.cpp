@@ -95,8 +95,7 @@ void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
   for (Backoff backoff; !message.test(); backoff.pause())
     require(!stalled_since(begin),
             "rank {} on {} has not answered for {:g} s at step {} of {} of the tree: look for what that rank "
-            "reports, or "
-            "raise the stall limit if it may take so long",
+            "reports, or raise the stall limit if it may take so long",
             step.peer, hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps);
 }
 
@@ -135,8 +134,8 @@ void BucketSums::run_library() {
     else
       require(!stalled_since(last_progress),
               "{}: the MPI library's sum over {} ranks has not moved for {:g} s, so some rank has not come "
-              "to this "
-              "bucket: look for what the ranks report, or choose the tree, which names the rank it waits for",
+              "to this bucket: look for what the ranks report, or choose the tree, which names the rank it "
+              "waits for",
               name(flights.front().bucket), communicator_.size(), stall_seconds());
   }
 }

@@ -63,8 +63,7 @@ std::string launch_mismatch(const LaunchClaim& claim, const std::string& library
                          : fmt::format("the mpiexec that belongs to {} (mpiexec.hydra)", library));
   return fmt::format(
       "{} started {} ranks ({}={}), but this convoy is linked with {}, which was told nothing of it, so each "
-      "of them "
-      "believes that it is rank 0 of 1: {}",
+      "of them believes that it is rank 0 of 1: {}",
       claim.launcher, claim.ranks, claim.variable, claim.ranks, library, remedy);
 }
 

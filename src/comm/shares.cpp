@@ -37,9 +37,8 @@ std::vector<int> tree_rank_counts(int workers) {
 void require_tree(int workers, int ranks) {
   require(std::has_single_bit(static_cast<unsigned>(ranks)) && workers % ranks == 0, Exit::usage,
           "{} workers on {} ranks cannot be summed by the fixed-order tree, which needs a power of two that "
-          "divides the "
-          "workers: start {} ranks, or choose the library's sum (repeatable, but not the same bits on other "
-          "counts)",
+          "divides the workers: start {} ranks, or choose the library's sum (repeatable, but not the same "
+          "bits on other counts)",
           workers, ranks, fmt::join(tree_rank_counts(workers), " or "));
 }
 

@@ -62,8 +62,7 @@ class CaffeWriter {
     const int size = build_.shape(x_).height;
     require(size >= 3 && (size - 3) % 2 == 0, Exit::usage,
             "alexnet: at this input size pool{} would see a map of {}x{}, whose border Caffe pools and "
-            "convoy does not; "
-            "use 227 (or 67, 99, 131, 163, 195)",
+            "convoy does not; use 227 (or 67, 99, 131, 163, 195)",
             number, size, size);
     x_ = build_.pool(numbered("pool", number), x_, {Pool::Kind::max, {3, 3}, {2, 2}, {0, 0}});
   }
@@ -113,8 +112,7 @@ Graph torchvision(const AlexnetOptions& options, int input) {
   const int size = build.shape(x).height;
   require(size % 6 == 0, Exit::usage,
           "alexnet-torchvision: its adaptive average pooling to 6x6 is supported where the map before it is "
-          "a multiple of "
-          "6, which at input {} is {}x{}; use 224",
+          "a multiple of 6, which at input {} is {}x{}; use 224",
           input, size, size);
   if (size > 6)
     x = build.pool("avgpool", x, {Pool::Kind::average, {size / 6, size / 6}, {size / 6, size / 6}, {0, 0}});

@@ -66,7 +66,7 @@ struct Linear {
 };
 
 // Inverted dropout: kept values are divided by 1-p. The mask is a function of (seed, step, worker, node, element):
-// see dropout_keeps() in port/batch.h. No effect in inference.
+// see dropout_random() in port/batch.h. No effect in inference.
 struct Dropout {
   float p = 0.5f;
 };

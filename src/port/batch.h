@@ -1,6 +1,6 @@
 // What goes into one run of a plan: one worker's minibatch, or those of a few consecutive workers behind one another
 // where batch norm takes their statistics together (network.bn_group). Memory belongs to the loader and stays valid
-// until its next next() for the same slot. Images are f32 NCHW, already normalized; a label of -1 marks padding, which
+// until the second next call of its next(). Images are f32 NCHW, already normalized; a label of -1 marks padding, which
 // counts nowhere.
 #pragma once
 

@@ -67,7 +67,7 @@ struct TrainOptions {
   int64_t steps = 0;
   uint64_t seed = 1;
   int evaluate_every = 1;   // epochs; 0: at the end only. Changes no bit
-  double bucket_mib = 8.0;  // size of the gradient buckets. Changes no bit
+  double bucket_mib = 8.0;  // size of the gradient buckets. Changes no bit on the tree
 };
 
 // Where decay enters, who is skipped and whether momentum is corrected: train/optimizer.h.

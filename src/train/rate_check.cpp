@@ -18,10 +18,8 @@ std::string rate_doubt(const Experiment& e) {
   if (!doubtful) return "";
   return fmt::format(
       "schedule.rate = {0} may be scaled twice: read as the rate for {1} images it becomes {0} x {2}/{1} = "
-      "{3} "
-      "for the minibatch of {2}; if {0} is already the rate for {2} images, take schedule.per_images out, "
-      "and if "
-      "{3} is meant, say schedule.allow_large_rate = true",
+      "{3} for the minibatch of {2}; if {0} is already the rate for {2} images, take schedule.per_images "
+      "out, and if {3} is meant, say schedule.allow_large_rate = true",
       s.rate, s.per_images, e.minibatch.global(), scaled);
 }
 
