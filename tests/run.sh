@@ -30,7 +30,7 @@ step() {  # step NAME COMMAND...
   shift
   if "$@" >"build/logs/$name.log" 2>&1; then
     passed=$((passed + 1))
-    printf 'ok     %-28s %4d s   %s\n' "$name" $((SECONDS - started)) "$(grep -E 'passed|assertions|lint:' "build/logs/$name.log" | tail -n 1)"
+    printf 'ok     %-28s %4d s   %s\n' "$name" $((SECONDS - started)) "$(grep -E 'passed|assertions|lint:|^Ran ' "build/logs/$name.log" | tail -n 1)"
   else
     failed=$((failed + 1)) broken+=("$name")
     printf 'FAILED %-28s %4d s   build/logs/%s.log ends:\n' "$name" $((SECONDS - started)) "$name"
