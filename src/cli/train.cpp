@@ -31,7 +31,7 @@ struct Flags {
   std::vector<std::string> overrides;
   PlacementOptions placement;
   CheckpointPolicy checkpoints;
-  int64_t stall_seconds = 600;
+  int64_t stall_seconds = 600, stop_after = 0;
   int loader_threads = 0;
   bool backend_given = false, threads_given = false, road_given = false;
   bool oversubscribe = false, no_overlap = false, quiet = false, verbose = false;
@@ -180,7 +180,8 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
                 .checkpoints = checkpoints,
                 .record = record ? *record : silent,
                 .log = log,
-                .stop = &signals.asked()};
+                .stop = &signals.asked(),
+                .stop_after = flags.stop_after};
   const Outcome outcome = train_recorded(job, directory);
   if (comm.rank() == 0) {
     if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
@@ -257,6 +258,10 @@ void add_train(CLI::App& app, Context& context) {
       ->add_option("--stall-limit", flags->stall_seconds,
                    "seconds without progress of the allreduce before the job is ended (0: never)")
       ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--stop-after", flags->stop_after,
+                   "stop as a signal would when so many steps of the run are done (0: never)")
       ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
   command->add_flag("--quiet", flags->quiet, "warnings only");

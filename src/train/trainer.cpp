@@ -130,7 +130,7 @@ Outcome Loop::run() {
       return finish(Exit::diverged, "diverged", diagnose_evaluation(step, *held_out_, job_.graph, arena_),
                     step + 1);
     const bool last = step + 1 == schedule_.steps();
-    const bool leave = stop && !last;
+    const bool leave = (stop || step + 1 == job_.stop_after) && !last;
     if ((save_due(step) || leave) && !save(step + 1) && (last || leave))
       return finish(disk_.last_code(), "failed",
                     "the state at the end could not be saved: " + disk_.last_failure(), step + 1);

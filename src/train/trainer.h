@@ -31,6 +31,7 @@ struct Job {
   Record& record;
   Log log;
   const std::atomic<bool>* stop = nullptr;  // set (by a signal): checkpoint, then Exit::time_limit
+  int64_t stop_after = 0;                   // the same when so many steps are done; 0: never
 };
 
 struct Outcome {

@@ -143,6 +143,14 @@ class Run(ConvoyTest):
         self.assertEqual(self.result("signalled")["status"], "time_limit")
         self.assertTrue(list((run / "checkpoints").glob("*.h5")))
 
+    def test_a_run_in_two_pieces_is_the_run(self):
+        run = self.folder / "pieces"
+        code, _, err = convoy("train", self.job, *self.sets, "--out", run, "--quiet", "--stop-after", 4)
+        self.assertEqual(code, 85, err)
+        self.must("train", "--resume", run, "--quiet")
+        self.assertEqual(self.result("pieces")["numerics"]["final_weights_xxh3"],
+                         self.result("whole")["numerics"]["final_weights_xxh3"])
+
     def test_a_refused_experiment_leaves_no_folder(self):
         for key in ("schedule.warmup_epochs=100", "data.resize=8"):
             self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "refused", "--set", key)
