@@ -39,6 +39,13 @@ std::vector<Column> columns_of(const ShardHeader& header, size_t rows, uint64_t 
   return columns;
 }
 
+Hdf5File open_shard(const fs::path& path) {
+  return open_hdf5(path,
+                   {"offset", "length", "label", "height", "width", "warnings", "xxh3", "row_xxh3", "name",
+                    "wnid", "class_name", "quarantine", "images"},
+                   {"schema", "plan", "seed", "shard", "shards"});
+}
+
 std::string packed(const std::vector<std::string>& texts, size_t width) {
   std::string bytes(texts.size() * width, '\0');
   for (size_t i = 0; i < texts.size(); ++i) texts[i].copy(bytes.data() + i * width, width);
@@ -49,7 +56,7 @@ std::string packed(const std::vector<std::string>& texts, size_t width) {
 class Columns {
  public:
   explicit Columns(const fs::path& path)
-      : path_(path), file_(path, File::Mode::read), layout_(open_hdf5(path)) {
+      : path_(path), file_(path, File::Mode::read), layout_(open_shard(path)) {
     const auto found = layout_.texts.find("schema");
     require(found != layout_.texts.end() && found->second == schema,
             "{} is no shard that this program reads (schema {}, wanted {}): pack again", path.string(),
@@ -128,7 +135,7 @@ ShardWriter::ShardWriter(const fs::path& path, const ShardHeader& header, size_t
                          {{"schema", schema}, {"plan", header.plan}}),
              path),
             File::Mode::update) {
-  for (const auto& [name, extent] : open_hdf5(path).columns)
+  for (const auto& [name, extent] : open_shard(path).columns)
     places_.push_back({name, extent.offset, extent.bytes()});
   for (const auto& place : places_)
     if (place.column == "images") images_ = place.offset;

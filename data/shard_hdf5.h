@@ -40,7 +40,9 @@ void create_hdf5(const std::filesystem::path& path, const std::vector<Column>& c
                  const std::map<std::string, uint64_t>& numbers,
                  const std::map<std::string, std::string>& texts);
 
-// Layout and attributes; refuses what is not HDF5 or not laid out as create_hdf5 does (chunked, compressed, big endian).
-Hdf5File open_hdf5(const std::filesystem::path& path);
+// Where these datasets lie, and these attributes, as far as they are there; refuses what is not HDF5 or not laid out as
+// create_hdf5 does (chunked, compressed, big endian).
+Hdf5File open_hdf5(const std::filesystem::path& path, const std::vector<std::string>& columns,
+                   const std::vector<std::string>& attributes);
 
 }  // namespace convoy

@@ -55,7 +55,9 @@ if [ $quick = no ]; then
     -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug
   step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_CXX_FLAGS=-O1 -DCONVOY_SANITIZE=address,undefined -- test_unit test_data
-  for rung in unit data; do step $rung-sanitizers build-sanitizers/bin/test_$rung; done
+  for rung in unit data; do
+    step $rung-sanitizers env LSAN_OPTIONS=suppressions=tests/support/lsan.txt build-sanitizers/bin/test_$rung
+  done
 fi
 
 [ -e .deps/onednn/lib/libdnnl.so ] ||

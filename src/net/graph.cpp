@@ -51,10 +51,13 @@ GraphBuilder::GraphBuilder(std::string name, Shape input) {
   push("input", Input{input}, {}, input);
 }
 
+const Shape& GraphBuilder::input_of(const std::string& name, int src) const {
+  require(src >= 0 && src < static_cast<int>(graph_.nodes.size()),
+          "{}: reads node {}, which is not there yet", name, src);
+  return shape(src);
+}
+
 int GraphBuilder::push(std::string name, Op op, std::vector<int> inputs, Shape shape) {
-  for (int input : inputs)
-    require(input >= 0 && input < static_cast<int>(graph_.nodes.size()),
-            "{}: reads node {}, which is not there yet", name, input);
   for (const Node& node : graph_.nodes) require(node.name != name, "{}: two nodes have this name", name);
   graph_.nodes.push_back({std::move(name), op, std::move(inputs), shape, {}, {}});
   return static_cast<int>(graph_.nodes.size()) - 1;
@@ -66,7 +69,7 @@ int GraphBuilder::param(std::string name, std::vector<int64_t> shape, Role role,
 }
 
 int GraphBuilder::conv(const std::string& name, int src, Conv op, Init weight, Init bias) {
-  const Shape from = shape(src);
+  const Shape from = input_of(name, src);
   require(op.outputs > 0 && op.groups > 0 && from.channels % op.groups == 0 && op.outputs % op.groups == 0,
           "{}: {} groups must divide its {} input and {} output channels", name, op.groups, from.channels,
           op.outputs);
@@ -84,8 +87,8 @@ int GraphBuilder::batchnorm(const std::string& name, int src, BatchNorm op, floa
           "{}: epsilon {} must be positive and keep {} between 0 and 1", name, op.epsilon, op.keep);
   require(op.group >= 0, "{}: a batch norm group of {} images: give a number above 0, or 0 for all", name,
           op.group);
-  const int channels = shape(src).channels;
-  const int node = push(name, op, {src}, shape(src));
+  const int channels = input_of(name, src).channels;
+  const int node = push(name, op, {src}, input_of(name, src));
   Node& made = graph_.nodes.back();
   if (op.affine)
     made.params = {param(name + ".weight", {channels}, Role::norm_scale, {Init::Kind::constant, gamma}),
@@ -97,10 +100,12 @@ int GraphBuilder::batchnorm(const std::string& name, int src, BatchNorm op, floa
   return node;
 }
 
-int GraphBuilder::relu(const std::string& name, int src) { return push(name, Relu{}, {src}, shape(src)); }
+int GraphBuilder::relu(const std::string& name, int src) {
+  return push(name, Relu{}, {src}, input_of(name, src));
+}
 
 int GraphBuilder::add(const std::string& name, int a, int b) {
-  const Shape x = shape(a), y = shape(b);
+  const Shape x = input_of(name, a), y = input_of(name, b);
   require(x == y, "{}: cannot add {}x{}x{} and {}x{}x{}", name, x.channels, x.height, x.width, y.channels,
           y.height, y.width);
   return push(name, Add{}, {a, b}, x);
@@ -110,18 +115,18 @@ int GraphBuilder::pool(const std::string& name, int src, Pool op) {
   require(2 * op.padding.height <= op.kernel.height && 2 * op.padding.width <= op.kernel.width,
           "{}: padding {}x{} is more than half of the kernel {}x{}, so some windows would hold no pixel",
           name, op.padding.height, op.padding.width, op.kernel.height, op.kernel.width);
-  const Shape from = shape(src);
+  const Shape from = input_of(name, src);
   return push(name, op, {src}, swept(from, from.channels, op.kernel, op.stride, op.padding, name));
 }
 
 int GraphBuilder::lrn(const std::string& name, int src, Lrn op) {
   require(op.size > 0 && op.size % 2 == 1, "{}: the window of {} channels must be odd", name, op.size);
-  return push(name, op, {src}, shape(src));
+  return push(name, op, {src}, input_of(name, src));
 }
 
 int GraphBuilder::linear(const std::string& name, int src, Linear op, Init weight, Init bias) {
   require(op.outputs > 0, "{}: needs at least one output", name);
-  const int64_t inputs = shape(src).elements();
+  const int64_t inputs = input_of(name, src).elements();
   const int node = push(name, op, {src}, {op.outputs, 1, 1});
   auto& params = graph_.nodes.back().params;
   params.push_back(param(name + ".weight", {op.outputs, inputs}, Role::weight, weight));
@@ -131,11 +136,11 @@ int GraphBuilder::linear(const std::string& name, int src, Linear op, Init weigh
 
 int GraphBuilder::dropout(const std::string& name, int src, float p) {
   require(p >= 0 && p < 1, "{}: the probability of dropping must lie in [0, 1), not {}", name, p);
-  return push(name, Dropout{p}, {src}, shape(src));
+  return push(name, Dropout{p}, {src}, input_of(name, src));
 }
 
 int GraphBuilder::softmax_loss(const std::string& name, int src, float smoothing) {
-  const Shape from = shape(src);
+  const Shape from = input_of(name, src);
   require(from.height == 1 && from.width == 1, "{}: wants one number a class, not a map of {}x{}", name,
           from.height, from.width);
   require(from.channels >= 2, "{}: needs at least two classes, got {}", name, from.channels);

@@ -70,6 +70,7 @@ class GraphBuilder {
   Graph finish();
 
  private:
+  const Shape& input_of(const std::string& name, int src) const;  // refuses a node that is not there
   int push(std::string name, Op op, std::vector<int> inputs, Shape shape);
   int param(std::string name, std::vector<int64_t> shape, Role role, Init init);
   Graph graph_;
