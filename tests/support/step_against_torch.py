@@ -61,7 +61,7 @@ rate = 0.001
 def convoy_steps(convoy, folder, threads):
     run = folder / "run"
     subprocess.run(["rm", "-rf", run], check=True)
-    command = [convoy, "train", folder / "job.toml", "--train", folder / "set", "--threads", str(threads), "--out", run]
+    command = [convoy, "train", folder / "job.toml", "--train", folder / "set", "--threads", str(threads), "--out", run, "--quiet"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     seconds = [line["step_s"] for line in lines if line["event"] == "step"]
