@@ -3,17 +3,9 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "comm/shares.h"
 
 namespace convoy {
-namespace {
-
-std::vector<int> tree_counts(int workers) {
-  std::vector<int> counts;
-  for (int count = 1; count <= workers && workers % count == 0; count *= 2) counts.push_back(count);
-  return counts;
-}
-
-}  // namespace
 
 Placement place(int workers, int ranks, const PlacementOptions& options, int together) {
   ensure(together > 0 && workers % together == 0);
@@ -26,7 +18,7 @@ Placement place(int workers, int ranks, const PlacementOptions& options, int tog
       "road {} is not known: tree (the same bits on any number of ranks) or library (any number of ranks)",
       options.road);
   const bool tree = options.road == "tree";
-  const std::vector<int> counts = tree_counts(runs);
+  const std::vector<int> counts = tree_rank_counts(runs);
   require(!tree || (runs % ranks == 0 && (ranks & (ranks - 1)) == 0), Exit::usage,
           "{} ranks cannot share {} on the tree: start {} ranks, or take --road library with up to {} "
           "(then the result is repeatable, but not the same bits on every number of ranks)",

@@ -1,12 +1,8 @@
 // Any bytes must end in an image of the size that was announced or in an Error. What a sanitizer would see is the point:
 // tests/run.sh runs this rung under AddressSanitizer and UBSan too.
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
-#include <fstream>
 #include <new>
 #include <string>
 
@@ -14,6 +10,7 @@
 #include "base/random.h"
 #include "data/decode.h"
 #include "decode_fixtures.h"
+#include "limited_memory.h"
 
 namespace convoy {
 namespace {
@@ -83,31 +80,20 @@ TEST_CASE("memory that runs out in libjpeg is no fault of the image") {
   const int side = 3000;
   const Image large = fixtures::pattern(side, side);
   const Bytes encoded = fixtures::jpeg(side, side, 3, large.rgb, {80, true});
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    Image image;
-    image.rgb.resize(large.rgb.size());  // ours is there; the coefficients of a progressive image take 27 MB more
-    uint64_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    const rlim_t most = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 20);
-    const rlimit limit{most, most};
-    int code = ::setrlimit(RLIMIT_AS, &limit) == 0 ? 1 : 2;
+  Image image;
+  image.rgb.resize(large.rgb.size());  // ours is there; the coefficients of a progressive image take 27 MB more
+  fixtures::succeeds_within(rlim_t{1} << 20, [&] {
     void* volatile block = &image;  // what earlier cases have freed must not be left to it either
     while (block != nullptr) block = std::malloc(size_t{1} << 20);
     try {
       decode(encoded, image);
     } catch (const Error&) {
-      code = 3;
+      return 3;
     } catch (const std::bad_alloc&) {
-      code = 0;
+      return 0;
     }
-    ::_exit(code);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
+    return 1;
+  });
 }
 #endif
 

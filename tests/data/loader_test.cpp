@@ -1,12 +1,9 @@
 // The loader: what stands where, purity in (step, worker), errors that name the place.
 #include "data/loader.h"
 
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cstring>
-#include <fstream>
 #include <system_error>
 
 #include "base/error.h"
@@ -14,6 +11,7 @@
 #include "data/loader_ring.h"
 #include "data/pack.h"
 #include "data/shard.h"
+#include "limited_memory.h"
 #include "pack_fixtures.h"
 
 namespace convoy {
@@ -269,26 +267,15 @@ TEST_CASE("loader: synthetic batches are one batch of noise, labels through all 
 
 #ifndef __SANITIZE_ADDRESS__  // whose shadow memory no limit leaves room for
 TEST_CASE("loader: threads that cannot be started are an error, not a wait without end") {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
+  fixtures::succeeds_within(rlim_t{200} << 20, [] {  // room for the stacks of a few threads
     ::alarm(60);
-    uint64_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    const rlim_t most = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{200} << 20);
-    const rlimit limit{most, most};  // room for the stacks of a few threads
-    int code = ::setrlimit(RLIMIT_AS, &limit) == 0 ? 1 : 2;
     try {
       const LoaderRing ring(2, 1, 500, [](const Job&, int, int, int) {});
     } catch (const std::system_error&) {
-      code = 0;
+      return 0;
     }
-    ::_exit(code);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
+    return 1;
+  });
 }
 #endif
 

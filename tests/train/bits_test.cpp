@@ -37,6 +37,20 @@ bool dies(Communicator& comm, Run run, int64_t step) {
   return false;
 }
 
+// Killed in `step`, and resumed on the same ranks; killed again, and resumed on one.
+void resumes_here_and_alone(Run run, int64_t step, const std::string& expected) {
+  const SharedFolder same, to_one;
+  Run resumed = run;
+  resumed.checkpoints.resume = true;
+  run.checkpoints.directory = resumed.checkpoints.directory = same.path;
+  CHECK(dies(world(), run, step));
+  world().barrier();
+  CHECK(train_on(world(), resumed).digest == expected);
+  run.checkpoints.directory = resumed.checkpoints.directory = to_one.path;
+  CHECK(dies(world(), run, step));
+  CHECK(digest_alone(resumed) == expected);
+}
+
 }  // namespace
 
 TEST_CASE("one experiment gives the same weights on these ranks as on one, overlapped or not") {
@@ -90,20 +104,11 @@ TEST_CASE("killed at every step and resumed on the same ranks, on one rank, and 
   LocalCommunicator alone;
   for (int64_t step = 1; step < run.experiment.train.steps; ++step) {
     INFO("killed at step " << step);
-    const SharedFolder same, to_one, from_one;
+    resumes_here_and_alone(run, step, expected);
+    if (world().size() == 1) continue;
+    const SharedFolder from_one;
     Run resumed = run;
     resumed.checkpoints.resume = true;
-
-    run.checkpoints.directory = resumed.checkpoints.directory = same.path;
-    CHECK(dies(world(), run, step));
-    world().barrier();
-    CHECK(train_on(world(), resumed).digest == expected);
-
-    if (world().size() == 1) continue;
-    run.checkpoints.directory = resumed.checkpoints.directory = to_one.path;
-    CHECK(dies(world(), run, step));
-    CHECK(digest_alone(resumed) == expected);
-
     run.checkpoints.directory = resumed.checkpoints.directory = from_one.path;
     if (world().rank() == 0) CHECK(dies(alone, run, step));
     world().barrier();
@@ -171,16 +176,7 @@ TEST_CASE("oneDNN: killed and resumed on these ranks, and on one") {
   run.checkpoints.every_steps = 1;
   for (const int64_t step : {1, 5}) {
     INFO("killed at step " << step);
-    const SharedFolder same, to_one;
-    Run resumed = run;
-    resumed.checkpoints.resume = true;
-    run.checkpoints.directory = resumed.checkpoints.directory = same.path;
-    CHECK(dies(world(), run, step));
-    world().barrier();
-    CHECK(train_on(world(), resumed).digest == expected);
-    run.checkpoints.directory = resumed.checkpoints.directory = to_one.path;
-    CHECK(dies(world(), run, step));
-    CHECK(digest_alone(resumed) == expected);
+    resumes_here_and_alone(run, step, expected);
   }
 }
 
