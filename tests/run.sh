@@ -52,9 +52,9 @@ if [ $quick = no ]; then
     -DCONVOY_ONEDNN_ROOT= -- test_parity
   step parity-onednn-2 build-onednn2/bin/test_parity
   step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-    -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug
+    -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCONVOY_PCH=ON
   step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_CXX_FLAGS=-O1 -DCONVOY_SANITIZE=address,undefined -- test_unit test_data
+    -DCMAKE_CXX_FLAGS=-O1 -DCONVOY_SANITIZE=address,undefined -DCONVOY_PCH=ON -- test_unit test_data
   for rung in unit data; do
     step $rung-sanitizers env LSAN_OPTIONS=suppressions=tests/support/lsan.txt build-sanitizers/bin/test_$rung
   done

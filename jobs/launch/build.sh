@@ -19,6 +19,7 @@ fi
 if command -v ccache >/dev/null; then
   options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1   # what is the same in two build folders is compiled once
+  export CCACHE_SLOPPINESS=pch_defines,time_macros  # without which it passes over what uses precompiled headers
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
