@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "comm/backoff.h"
+#include "comm/silence.h"
 
 namespace convoy {
 namespace {
@@ -92,11 +93,13 @@ int64_t BucketSums::tree_sum_of(int bucket) {
 
 void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
   const auto begin = Clock::now();
-  for (Backoff backoff; !message.test(); backoff.pause())
-    require(!stalled_since(begin),
-            "rank {} on {} has not answered for {:g} s at step {} of {} of the tree: look for what that rank "
-            "reports, or raise the stall limit if it may take so long",
-            step.peer, hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps);
+  for (Backoff backoff; !message.test(); backoff.pause()) {
+    communicator_.answer();
+    if (stalled_since(begin))
+      fail("rank {} on {} has not answered for {:g} s at step {} of {} of the tree: {}", step.peer,
+           hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps,
+           name_the_silent(communicator_, hosts_, stall_limit_));
+  }
 }
 
 void BucketSums::run_library() {
@@ -129,14 +132,14 @@ void BucketSums::run_library() {
       throw Error(fmt::format("{}: {}", name(flights.empty() ? next : flights.front().bucket), error.what()),
                   error.code());
     }
-    if (flights.empty())
+    if (flights.empty()) {
       busy_ += seconds_between(take_off, Clock::now());
-    else
-      require(!stalled_since(last_progress),
-              "{}: the MPI library's sum over {} ranks has not moved for {:g} s, so some rank has not come "
-              "to this bucket: look for what the ranks report, or choose the tree, which names the rank it "
-              "waits for",
-              name(flights.front().bucket), communicator_.size(), stall_seconds());
+      continue;
+    }
+    communicator_.answer();
+    if (stalled_since(last_progress))
+      fail("{}: the MPI library's sum over {} ranks has not moved for {:g} s: {}", name(flights.front().bucket),
+           communicator_.size(), stall_seconds(), name_the_silent(communicator_, hosts_, stall_limit_));
   }
 }
 

@@ -68,6 +68,9 @@ struct TrainOptions {
   uint64_t seed = 1;
   int evaluate_every = 1;   // epochs; 0: at the end only. Changes no bit
   double bucket_mib = 8.0;  // size of the gradient buckets. Changes no bit on the tree
+  // A step whose loss or gradients are not finite: "stop"; "skip" it, counted; or "roll-back" to the last checkpoint,
+  // which heals a fault of the hardware and stops where the same step fails again.
+  std::string on_nonfinite = "stop";
 };
 
 // Where decay enters, who is skipped and whether momentum is corrected: train/optimizer.h.

@@ -89,6 +89,11 @@ void visit_train(TrainOptions& t, const Visit& visit) {
          .slot = &t.bucket_mib,
          .range = above(0),
          .arithmetic = false});
+  visit({.section = "train",
+         .key = "on_nonfinite",
+         .slot = &t.on_nonfinite,
+         .choices = {"stop", "skip", "roll-back"},
+         .arithmetic = t.on_nonfinite == "skip"});
 }
 
 void visit_optimizer(OptimizerOptions& o, const Visit& visit) {

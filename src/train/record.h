@@ -20,6 +20,9 @@ struct StepRecord {
   double rate = 0;
   StepTimes times;                  // this rank's
   bool warmup = false;              // the first of a launch, which pays for set-up: in no quantile
+  double gradient_norm = 0;         // of the mean gradient over all workers
+  bool outlier = false;             // that norm is far out of its history (train/guard.h)
+  bool skipped = false;             // not finite, and no update was made
   std::optional<RangeErrors> wire;  // of a 16-bit wire, over all ranks
 };
 

@@ -79,6 +79,8 @@ void Result::resume(const std::vector<Json>& metrics, int64_t step) {
       before_.train_seconds += seconds;
       count(seconds, line.value("warmup", line.at("step") == 0));
       wire_ += {line.value("wire_overflows", int64_t{0}), line.value("wire_underflows", int64_t{0})};
+      skipped_ += line.value("skipped", false) ? 1 : 0;
+      outliers_ += line.value("outlier", false) ? 1 : 0;
     } else if (event == "evaluation") {
       before_.evaluate_seconds += line.value("evaluate_s", 0.0);
       epochs_.push_back(line);
@@ -99,6 +101,8 @@ void Result::step(const StepRecord& record) {
   steps_done_ = record.step + 1;
   count(record.times.total, record.warmup);
   wire_ += record.wire.value_or(RangeErrors{});
+  skipped_ += record.skipped ? 1 : 0;
+  outliers_ += record.outlier ? 1 : 0;
 }
 
 void Result::evaluation(const EvaluationRecord& record) { epochs_.push_back(to_json(record)); }
@@ -154,7 +158,9 @@ Json Result::steps() const {
   Json json{{"count", steps_done_},
             {"planned", Schedule(experiment_, train_.samples).steps()},
             {"resumed_at", resumed_at_},
-            {"warmup_dropped", launches_first_}};
+            {"warmup_dropped", launches_first_},
+            {"skipped_nonfinite", skipped_},
+            {"gradient_outliers", outliers_}};
   const std::vector<double>& seconds = step_seconds_;
   json["seconds"] = seconds.empty() ? Json(nullptr) : quantiles(seconds);
   const size_t stride = (seconds.size() + raw_samples - 1) / raw_samples;
