@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/tree.h"
 #include "train/compare.h"
 
 namespace convoy::cli {
@@ -27,6 +28,7 @@ void add_compare(CLI::App& app, Context& context) {
   command->footer(
       "Exit code: 0 no regression of B against A, 1 regression, 2 not comparable (the differing keys are "
       "printed).");
+  set_examples(*command, {"convoy compare runs/a runs/b"});
   auto flags = std::make_shared<Flags>();
   command->add_option("A", flags->a, "a run's folder, or its result.json")->required();
   command->add_option("B", flags->b, "the run to hold against it")->required();

@@ -13,6 +13,8 @@
 #include "cli/commands.h"
 #include "cli/datasets.h"
 #include "cli/session.h"
+#include "cli/tree.h"
+#include "cli/voice.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
 #include "train/checkpoints.h"
@@ -28,29 +30,33 @@ namespace fs = std::filesystem;
 struct Flags {
   std::string run, held_out, checkpoint, backend = "onednn";
   int threads = 0, loader_threads = 0;
-  bool oversubscribe = false, json = false;
+  bool oversubscribe = false;
+  Voice voice;
 };
 
 // The one that is named, or the newest that is whole.
-int64_t read_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena) {
+int64_t read_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena,
+                     const Log& log) {
   if (!flags.checkpoint.empty()) return read_checkpoint(flags.checkpoint, graph, arena, false).step;
   const auto found = list_checkpoints(directory.checkpoints());
   require(!found.empty(), "{} holds no checkpoint: is it the folder of a run that has saved one?",
           directory.root.string());
   for (size_t i = 0;; ++i) {
     try {
-      return read_checkpoint(found[i], graph, arena, false).step;
+      const int64_t step = read_checkpoint(found[i], graph, arena, false).step;
+      log.info("evaluating {}", found[i].string());
+      return step;
     } catch (const Error& error) {
       if (i + 1 == found.size()) throw;
-      fmt::print(stderr, "warning: {}; taking the one before it\n", error.what());
+      log.warn("{}; taking the one before it", error.what());
     }
   }
 }
 
 int64_t load_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena,
-                     Communicator& comm) {
+                     Communicator& comm, const Log& log) {
   int64_t step = 0;
-  if (comm.rank() == 0) step = read_weights(flags, directory, graph, arena);
+  if (comm.rank() == 0) step = read_weights(flags, directory, graph, arena, log);
   comm.broadcast(std::as_writable_bytes(std::span(&step, 1)), 0);
   comm.broadcast(std::as_writable_bytes(arena.weights()), 0);
   arena.weights_changed();
@@ -61,7 +67,7 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
   const auto share = [&](int64_t correct) {
     return static_cast<double>(correct) / static_cast<double>(totals.images);
   };
-  if (flags.json) {
+  if (flags.voice.json) {
     const nlohmann::ordered_json line{{"steps", step},
                                       {"images", totals.images},
                                       {"correct1", totals.correct1},
@@ -71,7 +77,7 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
                                       {"loss", totals.mean_loss()},  // NaN is dumped as null
                                       {"nonfinite", totals.nonfinite},
                                       {"weights_xxh3", digest}};
-    fmt::print("{}\n", line.dump(2));
+    print_json(line);
     return;
   }
   fmt::print("after {} steps, on {} held-out images: top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), loss {:.4f}\n",
@@ -80,6 +86,7 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
 }
 
 int evaluate_run(const Flags& flags, Communicator& comm) {
+  const Log log = flags.voice.log(comm.rank(), comm.host());
   const RunDirectory directory{flags.run};
   require(fs::exists(directory.config()),
           "{} holds no run: name the folder that `convoy train` named (runs/...)", flags.run);
@@ -98,9 +105,10 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
       lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = flags.threads, .allow_overlap = flags.oversubscribe});
+  for (const std::string& line : affinity.map) log.detail("{}", line);
   const auto backend = make_backend(flags.backend, affinity.threads);
   Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
-  const int64_t step = load_weights(flags, directory, graph, arena, comm);
+  const int64_t step = load_weights(flags, directory, graph, arena, comm, log);
   const auto plan = backend->compile(program, arena);
   LoaderOptions options;
   options.training = false;
@@ -124,17 +132,22 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
 
 void add_evaluate(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("evaluate", "exact held-out accuracy of a run's newest checkpoint");
+  set_examples(*command, {"convoy evaluate runs/a", "mpirun -n 4 convoy evaluate runs/a --held-out set/val"});
   auto flags = std::make_shared<Flags>();
-  command->add_option("run", flags->run, "the run's folder")->required();
-  command->add_option("--held-out", flags->held_out, "packed held-out set (default: the run's)");
-  command->add_option("--checkpoint", flags->checkpoint,
-                      "a checkpoint file (default: the newest of the run)");
-  command->add_option("--backend", flags->backend, "backend of every rank")->capture_default_str();
+  command->add_option("run", flags->run, "the run's folder")->required()->type_name("RUN");
+  command->add_option("--held-out", flags->held_out, "packed held-out set (default: the run's)")
+      ->type_name("FOLDER");
+  command->add_option("--checkpoint", flags->checkpoint, "a checkpoint file (default: the newest of the run)")
+      ->type_name("FILE");
+  command->add_option("--backend", flags->backend, "backend of every rank")
+      ->capture_default_str()
+      ->type_name(choices_text(backend_names()));
   command->add_option("--threads", flags->threads, "compute threads a rank (default: its cores)");
   command->add_option("--loader-threads", flags->loader_threads,
                       "image decoder threads a rank (default: as --threads)");
   command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");
-  command->add_flag("--json", flags->json, "one JSON object instead of a sentence");
+  add_levels(*command, flags->voice);
+  add_json(*command, flags->voice.json);
   command->callback([&context, flags] {
     context.chosen = [flags, &context] {
       return under_mpi(context, [&](Communicator& comm) { return evaluate_run(*flags, comm); });

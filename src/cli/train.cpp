@@ -1,6 +1,5 @@
 // convoy train JOB: one experiment on the ranks that mpirun (or srun, flux, ...) started.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -11,6 +10,9 @@
 #include "cli/datasets.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "cli/train_report.h"
+#include "cli/tree.h"
+#include "cli/voice.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
 #include "net/program.h"
@@ -34,7 +36,8 @@ struct Flags {
   int64_t stall_seconds = 600, stop_after = 0;
   int loader_threads = 0;
   bool backend_given = false, threads_given = false, road_given = false;
-  bool oversubscribe = false, no_overlap = false, quiet = false, verbose = false;
+  bool oversubscribe = false, no_overlap = false, dry_run = false;
+  Voice voice;
 };
 
 // What was given by flag is part of what the run remembers.
@@ -145,12 +148,16 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   require_sound(experiment, graph, sets.train);
 
   const bool resume = !flags.resume.empty();
+  if (flags.dry_run) {
+    const Schedule schedule(experiment, sets.train.samples);
+    if (comm.rank() == 0)
+      report_forecast({experiment, schedule, placement, resume ? flags.resume : flags.out, resume},
+                      flags.voice);
+    return 0;
+  }
   const RunDirectory directory =
       open_run_directory(resume ? flags.resume : flags.out, resume, experiment, comm);
-  const Log::Level level = flags.quiet     ? Log::Level::quiet
-                           : flags.verbose ? Log::Level::verbose
-                                           : Log::Level::normal;
-  const Log log(level, comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
+  const Log log = flags.voice.log(comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
   for (const std::string& line : affinity.map) log.detail("{}", line);
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
@@ -159,7 +166,7 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   std::unique_ptr<Record> record;
   if (comm.rank() == 0) {
     describe_run(directory, experiment, context.arguments);
-    const Progress::Style style = flags.quiet ? Progress::Style::none : Progress::detect();
+    const Progress::Style style = flags.voice.quiet ? Progress::Style::none : Progress::detect();
     record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out, placement,
                                                   context.arguments, comm.library()},
                                          log, Progress(style, log));
@@ -185,13 +192,7 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   const Outcome outcome = train_recorded(job, directory);
   if (comm.rank() == 0) {
     if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
-    fmt::print("{} steps, digest {}\n", outcome.steps, outcome.digest);
-    if (outcome.held_out)
-      fmt::print("held-out top-1 {:.2f} % ({} of {} images)\n",
-                 100.0 * static_cast<double>(outcome.held_out->correct1) /
-                     static_cast<double>(outcome.held_out->images),
-                 outcome.held_out->correct1, outcome.held_out->images);
-    fmt::print("result  {}\n", directory.result().string());
+    report_outcome(outcome, directory, flags.voice);
   }
   return static_cast<int>(outcome.exit);
 }
@@ -215,26 +216,33 @@ void add_checkpoint_flags(CLI::App& command, CheckpointPolicy& policy) {
 
 void add_train(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("train", "train a job's experiment; under mpirun on many ranks");
+  set_examples(*command,
+               {"mpirun -n 8 convoy train jobs/goyal-256.toml --train set/train --held-out set/val \\",
+                "  --out runs/first", "mpirun -n 4 convoy train --resume runs/first",
+                "convoy train jobs/demo.toml --set train.epochs=1 --dry-run"});
   command->footer(
-      "  mpirun -n 8 convoy train jobs/goyal-256.toml --train set/train --held-out set/val --out "
-      "runs/first\n"
-      "  mpirun -n 4 convoy train --resume runs/first\n"
       "SIGTERM, SIGINT or SIGUSR1: a checkpoint, then exit code 85 (requeue me). Open MPI's mpirun passes "
       "all three on, but\n"
       "kills what is left one second after a SIGTERM: send it SIGUSR1, or give it --mca "
       "odls_base_sigkill_timeout 60.");
   auto flags = std::make_shared<Flags>();
-  command->add_option("job", flags->job, "a job file; may be left out with --resume");
-  command->add_option("--train", flags->train, "packed training set (default: the job's data.train)");
-  command->add_option("--held-out", flags->held_out,
-                      "packed held-out set (default: the job's data.held_out)");
+  command->add_option("job", flags->job, "a job file; may be left out with --resume")->type_name("JOB");
+  command->add_option("--train", flags->train, "packed training set (default: the job's data.train)")
+      ->type_name("FOLDER");
+  command->add_option("--held-out", flags->held_out, "packed held-out set (default: the job's data.held_out)")
+      ->type_name("FOLDER");
   command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated")
+      ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)");
-  command->add_option("--resume", flags->resume, "go on with this run at the exact step")->excludes("--out");
+  command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)")
+      ->type_name("FOLDER");
+  command->add_option("--resume", flags->resume, "go on with this run at the exact step")
+      ->excludes("--out")
+      ->type_name("RUN");
   command
       ->add_option("--backend", flags->placement.backends,
-                   "one for all ranks, or one a rank: " + fmt::format("{}", fmt::join(backend_names(), ", ")))
+                   "one for all ranks, or one a rank, separated by commas")
+      ->type_name(choices_text(backend_names()))
       ->capture_default_str()
       ->allow_extra_args(false)
       ->delimiter(',');
@@ -250,7 +258,7 @@ void add_train(CLI::App& app, Context& context) {
       ->add_option("--road", flags->placement.road,
                    "allreduce: tree (same bits on any 2^k ranks) or library (MPI's, any rank count)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"tree", "library"}));
+      ->check(one_of({"tree", "library"}));
   command->add_flag("--no-overlap", flags->no_overlap,
                     "sum gradients after the backward pass; the same bits");
   command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");
@@ -264,8 +272,10 @@ void add_train(CLI::App& app, Context& context) {
                    "stop as a signal would when so many steps of the run are done (0: never)")
       ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
-  command->add_flag("--quiet", flags->quiet, "warnings only");
-  command->add_flag("--verbose", flags->verbose, "also placement and plan details");
+  command->add_flag("--dry-run", flags->dry_run,
+                    "check everything, say what would be trained; write nothing");
+  add_levels(*command, flags->voice);
+  add_json(*command, flags->voice.json);
   command->callback([&context, flags, command] {
     flags->backend_given = command->count("--backend") > 0;
     flags->threads_given = command->count("--threads") > 0;

@@ -59,16 +59,7 @@ fs::path make_fresh(const Experiment& experiment) {
 // Rank 0's part: the folder, held, or the reason why it cannot be.
 RunDirectory make(const fs::path& wanted, bool resume, const Experiment& experiment) {
   const fs::path path = wanted.empty() ? make_fresh(experiment) : wanted;
-  require(!resume || fs::is_directory(path), Exit::usage, "there is no run to resume at {}", path.string());
-  require(
-      !resume || fs::exists(path / "checkpoints"), Exit::usage,
-      "{} is no run directory (it has no checkpoints folder): give the folder that an earlier run printed",
-      path.string());
-  require(resume || !fs::exists(path) || fs::is_directory(path), Exit::usage,
-          "{} is a file: give a folder for the run", path.string());
-  require(resume || !fs::exists(path) || fs::is_empty(path), Exit::usage,
-          "{} is not empty: continue that run with --resume, or give another folder with --out",
-          path.string());
+  check_run_directory(path, resume);
   if (!resume) create_folders(path);
   auto lock = std::make_shared<const RunLock>(path);
   // Two that both saw an empty folder part here.
@@ -94,6 +85,19 @@ bool wanted_variable(const std::string& entry) {
 }  // namespace
 
 std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }
+
+void check_run_directory(const fs::path& path, bool resume) {
+  require(!resume || fs::is_directory(path), Exit::usage, "there is no run to resume at {}", path.string());
+  require(
+      !resume || fs::exists(path / "checkpoints"), Exit::usage,
+      "{} is no run directory (it has no checkpoints folder): give the folder that an earlier run printed",
+      path.string());
+  require(resume || !fs::exists(path) || fs::is_directory(path), Exit::usage,
+          "{} is a file: give a folder for the run", path.string());
+  require(resume || !fs::exists(path) || fs::is_empty(path), Exit::usage,
+          "{} is not empty: continue that run with --resume, or give another folder with --out",
+          path.string());
+}
 
 RunDirectory open_run_directory(const fs::path& wanted, bool resume, const Experiment& experiment,
                                 Communicator& comm) {

@@ -28,6 +28,9 @@ struct RunDirectory {
   std::filesystem::path checkpoints() const { return root / "checkpoints"; }
 };
 
+// Refuses what open_run_directory would refuse by what is there; makes nothing.
+void check_run_directory(const std::filesystem::path& wanted, bool resume);
+
 // `wanted` empty: runs/<UTC time>_<experiment name>. A folder that is not empty is refused, unless resume, and one that
 // another process trains into is refused always. Collective.
 RunDirectory open_run_directory(const std::filesystem::path& wanted, bool resume,
