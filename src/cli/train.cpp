@@ -33,7 +33,8 @@ struct Flags {
   std::vector<std::string> overrides;
   PlacementOptions placement;
   CheckpointPolicy checkpoints;
-  int64_t stall_seconds = 600, stop_after = 0;
+  int64_t stall_seconds = 600, stop_after = 0, check_every = 100;
+  std::string time_limit;
   int loader_threads = 0;
   bool backend_given = false, threads_given = false, road_given = false;
   bool oversubscribe = false, no_overlap = false, dry_run = false;
@@ -48,8 +49,22 @@ void remember_path(Experiment& experiment, fs::path InputOptions::*member, const
   experiment.origins["data." + key] = "flag";
 }
 
+// --resume auto: of what is in --out, by rank 0's word.
+Flags settled(Flags flags, Communicator& comm) {
+  require(flags.resume.empty() || flags.resume == "auto" || flags.out.empty(), Exit::usage,
+          "--resume {} goes on in that folder: leave --out away, or say --resume auto", flags.resume);
+  if (flags.resume != "auto") return flags;
+  require(!flags.out.empty() && !flags.job.empty(), Exit::usage,
+          "--resume auto needs a job file and --out RUN: the folder to go on with, or else to begin");
+  const bool begun = fs::is_directory(RunDirectory{flags.out}.checkpoints());
+  flags.resume = comm.gather(begun ? flags.out : "").front();
+  if (!flags.resume.empty()) flags.out.clear();
+  return flags;
+}
+
 Experiment read_experiment(const Flags& flags) {
-  require(flags.resume.empty() || fs::exists(RunDirectory{flags.resume}.config()), Exit::usage,
+  require(flags.resume.empty() || !flags.job.empty() || fs::exists(RunDirectory{flags.resume}.config()),
+          Exit::usage,
           "{} holds no run to go on with: --resume takes the folder that an earlier `convoy train` named",
           flags.resume);
   const fs::path job = flags.job.empty() ? RunDirectory{flags.resume}.config() : fs::path(flags.job);
@@ -122,7 +137,21 @@ void require_sound(const Experiment& experiment, const Graph& graph, const Datas
   make_optimizer(experiment.optimizer);
 }
 
-int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
+// Whether a run that has just diverged is to be tried once more from its last checkpoint. A fault of the hardware does not
+// come back; what fails twice in the same step is the experiment's own.
+bool rolls_back(const Experiment& experiment, const Outcome& outcome, int64_t failed_before, const Log& log) {
+  if (outcome.exit != Exit::diverged || experiment.train.on_nonfinite != "roll-back") return false;
+  if (outcome.steps == failed_before) {
+    log.warn("step {} has failed twice: this is no fault of the hardware", outcome.steps);
+    return false;
+  }
+  log.warn("{}; going back to the last checkpoint", outcome.reason);
+  return true;
+}
+
+int train_rank(const Flags& given, const Context& context, Communicator& comm) {
+  const Flags flags = settled(given, comm);
+  const Deadline deadline = deadline_of(flags.time_limit);
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
   const Experiment experiment = read_experiment(flags);
@@ -138,13 +167,6 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   const auto backend =
       make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads);
 
-  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
-  const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
-                                       all_of(placement.runs(comm.rank())), threads);
-  std::unique_ptr<Loader> held_out;
-  if (sets.evaluation)
-    held_out = make_rank_loader(sets.evaluation, experiment, false,
-                                {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
   require_sound(experiment, graph, sets.train);
 
   const bool resume = !flags.resume.empty();
@@ -162,34 +184,51 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
 
-  Record silent;
-  std::unique_ptr<Record> record;
-  if (comm.rank() == 0) {
-    describe_run(directory, experiment, context.arguments);
-    const Progress::Style style = flags.voice.quiet ? Progress::Style::none : Progress::detect();
-    record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out, placement,
-                                                  context.arguments, comm.library()},
-                                         log, Progress(style, log));
-  }
-  CheckpointPolicy checkpoints = flags.checkpoints;
-  checkpoints.directory = directory.checkpoints();
-  checkpoints.resume = resume;
+  comm.limit_waits(std::chrono::seconds(flags.stall_seconds));
   const StopSignals signals;
-  const Job job{.experiment = experiment,
-                .placement = placement,
-                .graph = graph,
-                .comm = comm,
-                .backend = *backend,
-                .images = *images,
-                .held_out = held_out.get(),
-                .train_facts = sets.train,
-                .held_out_facts = sets.held_out,
-                .checkpoints = checkpoints,
-                .record = record ? *record : silent,
-                .log = log,
-                .stop = &signals.asked(),
-                .stop_after = flags.stop_after};
-  const Outcome outcome = train_recorded(job, directory);
+  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
+  const auto attempt = [&](bool resuming) {
+    const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
+                                         all_of(placement.runs(comm.rank())), threads);
+    std::unique_ptr<Loader> held_out;
+    if (sets.evaluation)
+      held_out = make_rank_loader(sets.evaluation, experiment, false,
+                                  {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
+    Record silent;
+    std::unique_ptr<Record> record;
+    if (comm.rank() == 0) {
+      describe_run(directory, experiment, context.arguments);
+      const Progress::Style style = flags.voice.quiet ? Progress::Style::none : Progress::detect();
+      record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out,
+                                                    placement, context.arguments, comm.library()},
+                                           log, Progress(style, log));
+    }
+    CheckpointPolicy checkpoints = flags.checkpoints;
+    checkpoints.directory = directory.checkpoints();
+    checkpoints.resume = resuming;
+    return train_recorded({.experiment = experiment,
+                           .placement = placement,
+                           .graph = graph,
+                           .comm = comm,
+                           .backend = *backend,
+                           .images = *images,
+                           .held_out = held_out.get(),
+                           .train_facts = sets.train,
+                           .held_out_facts = sets.held_out,
+                           .checkpoints = checkpoints,
+                           .record = record ? *record : silent,
+                           .log = log,
+                           .stop = &signals.asked(),
+                           .stop_after = flags.stop_after,
+                           .deadline = deadline,
+                           .check_every = flags.check_every},
+                          directory);
+  };
+  Outcome outcome = attempt(resume);
+  for (int64_t failed = -1; rolls_back(experiment, outcome, failed, log);) {
+    failed = outcome.steps;
+    outcome = attempt(true);
+  }
   if (comm.rank() == 0) {
     if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
     report_outcome(outcome, directory, flags.voice);
@@ -236,8 +275,9 @@ void add_train(CLI::App& app, Context& context) {
       ->allow_extra_args(false);
   command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)")
       ->type_name("FOLDER");
-  command->add_option("--resume", flags->resume, "go on with this run at the exact step")
-      ->excludes("--out")
+  command
+      ->add_option("--resume", flags->resume,
+                   "go on with this run at the exact step; auto: with --out, or begin there")
       ->type_name("RUN");
   command
       ->add_option("--backend", flags->placement.backends,
@@ -270,6 +310,17 @@ void add_train(CLI::App& app, Context& context) {
   command
       ->add_option("--stop-after", flags->stop_after,
                    "stop as a signal would when so many steps of the run are done (0: never)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option(
+          "--time-limit", flags->time_limit,
+          "stop as a signal would before this long has passed (a batch job's own end is known where the "
+          "scheduler tells it)")
+      ->type_name("[[D-]HH:]MM:SS");
+  command
+      ->add_option("--check-weights", flags->check_every,
+                   "compare the ranks' weights every so many steps (0: at evaluations alone)")
+      ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
   command->add_flag("--dry-run", flags->dry_run,

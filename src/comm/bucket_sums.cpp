@@ -138,8 +138,9 @@ void BucketSums::run_library() {
     }
     communicator_.answer();
     if (stalled_since(last_progress))
-      fail("{}: the MPI library's sum over {} ranks has not moved for {:g} s: {}", name(flights.front().bucket),
-           communicator_.size(), stall_seconds(), name_the_silent(communicator_, hosts_, stall_limit_));
+      fail("{}: the MPI library's sum over {} ranks has not moved for {:g} s: {}",
+           name(flights.front().bucket), communicator_.size(), stall_seconds(),
+           name_the_silent(communicator_, hosts_, stall_limit_));
   }
 }
 

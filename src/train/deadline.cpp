@@ -30,8 +30,8 @@ Deadline deadline_of(const std::string& limit) {
   if (!limit.empty()) end = now + parse_duration(limit);
   if (const char* scheduled = std::getenv("SLURM_JOB_END_TIME"); scheduled != nullptr) {
     const int64_t at = std::strtoll(scheduled, nullptr, 10);
-    const auto left = std::chrono::system_clock::time_point(std::chrono::seconds(at)) -
-                      std::chrono::system_clock::now();
+    const auto left =
+        std::chrono::system_clock::time_point(std::chrono::seconds(at)) - std::chrono::system_clock::now();
     if (at > 0) end = std::min(end.value_or(now + left), now + left);
   }
   return end ? Deadline(*end) : Deadline();

@@ -24,9 +24,10 @@ bool Guard::outlier(int64_t step, double norm) {
   if (norms_.size() >= least_history && norm > far * median()) {
     // All are in metrics.jsonl; the log has the 1st, 2nd, 4th, 8th ...
     if (std::has_single_bit(static_cast<uint64_t>(++outliers_)))
-      log_.warn("the gradient's norm at step {} is {:.3g}, {:.0f} times the median of the {} steps before "
-                "({} such steps so far): a fault of memory, a broken image, or a rate that is too high by now",
-                step, norm, norm / median(), norms_.size(), outliers_);
+      log_.warn(
+          "the gradient's norm at step {} is {:.3g}, {:.0f} times the median of the {} steps before "
+          "({} such steps so far): a fault of memory, a broken image, or a rate that is too high by now",
+          step, norm, norm / median(), norms_.size(), outliers_);
     return true;
   }
   if (norms_.size() < history)

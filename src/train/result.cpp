@@ -155,12 +155,9 @@ Json Result::allreduce() const {
 }
 
 Json Result::steps() const {
-  Json json{{"count", steps_done_},
-            {"planned", Schedule(experiment_, train_.samples).steps()},
-            {"resumed_at", resumed_at_},
-            {"warmup_dropped", launches_first_},
-            {"skipped_nonfinite", skipped_},
-            {"gradient_outliers", outliers_}};
+  Json json{{"count", steps_done_},          {"planned", Schedule(experiment_, train_.samples).steps()},
+            {"resumed_at", resumed_at_},     {"warmup_dropped", launches_first_},
+            {"skipped_nonfinite", skipped_}, {"gradient_outliers", outliers_}};
   const std::vector<double>& seconds = step_seconds_;
   json["seconds"] = seconds.empty() ? Json(nullptr) : quantiles(seconds);
   const size_t stride = (seconds.size() + raw_samples - 1) / raw_samples;

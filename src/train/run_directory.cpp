@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
@@ -68,6 +69,12 @@ RunDirectory make(const fs::path& wanted, bool resume, const Experiment& experim
   return {path, std::move(lock)};
 }
 
+// Nothing, or the lock alone of a process that was killed as it started.
+bool holds_nothing(const fs::path& folder) {
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
+                     [](const fs::directory_entry& entry) { return entry.path().filename() == ".lock"; });
+}
+
 bool wanted_variable(const std::string& entry) {
   const std::string name = entry.substr(0, entry.find('='));
   for (const char* secret : {"TOKEN", "JWT", "KEY", "PASS", "SECRET", "COOKIE"})
@@ -94,7 +101,7 @@ void check_run_directory(const fs::path& path, bool resume) {
       path.string());
   require(resume || !fs::exists(path) || fs::is_directory(path), Exit::usage,
           "{} is a file: give a folder for the run", path.string());
-  require(resume || !fs::exists(path) || fs::is_empty(path), Exit::usage,
+  require(resume || !fs::exists(path) || holds_nothing(path), Exit::usage,
           "{} is not empty: continue that run with --resume, or give another folder with --out",
           path.string());
 }

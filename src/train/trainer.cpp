@@ -164,7 +164,8 @@ Outcome Loop::run() {
 // "" if the step may be taken.
 std::string Loop::trouble_of(int64_t step, const Sums& sums) {
   if (sums.totals.nonfinite == 0 && sums.wire.overflows > 0) return overflow(step);
-  return sums.totals.nonfinite > 0 || !sums.finite ? diagnose_step(step, sums.totals, job_.graph, arena_) : "";
+  return sums.totals.nonfinite > 0 || !sums.finite ? diagnose_step(step, sums.totals, job_.graph, arena_)
+                                                   : "";
 }
 
 StepTimes Loop::gradients(int64_t step) {
@@ -211,7 +212,7 @@ Loop::Sums Loop::sum_over_ranks(const Totals& mine, int64_t step) {
   const double squared = vector.squared_norm(arena_.grads().first(gradients));
   const bool finite =
       std::isfinite(squared) && std::isfinite(vector.squared_norm(arena_.grads().subspan(gradients)));
-  std::array<int64_t, 9> sums{mine.images,    mine.correct1,  mine.correct5,   mine.loss,        mine.nonfinite,
+  std::array<int64_t, 9> sums{mine.images,    mine.correct1,   mine.correct5, mine.loss,     mine.nonfinite,
                               wire.overflows, wire.underflows, asked ? 1 : 0, finite ? 0 : 1};
   job_.comm.sum(sums);
   return {.totals = {sums[0], sums[1], sums[2], sums[3], sums[4]},
@@ -223,8 +224,9 @@ Loop::Sums Loop::sum_over_ranks(const Totals& mine, int64_t step) {
 
 // Whether this step, what comes after it and one more would not fit before the time limit.
 bool Loop::time_is_short(int64_t step) const {
-  return job_.deadline.near(2 * slowest_.step + slowest_.save +
-                            (schedule_.evaluates(step) || schedule_.evaluates(step + 1) ? slowest_.evaluation : 0));
+  return job_.deadline.near(
+      2 * slowest_.step + slowest_.save +
+      (schedule_.evaluates(step) || schedule_.evaluates(step + 1) ? slowest_.evaluation : 0));
 }
 
 void Loop::evaluation(int64_t step, Totals& since) {

@@ -292,7 +292,8 @@ TEST_CASE("weights that are ruined are no accident: eight steps are left out, th
   Notes notes;
   run.record = &notes;
   CHECK(train_on(world(), run).exit == Exit::diverged);
-  CHECK(std::count_if(notes.steps.begin(), notes.steps.end(), [](const auto& step) { return step.skipped; }) == 8);
+  CHECK(std::count_if(notes.steps.begin(), notes.steps.end(),
+                      [](const auto& step) { return step.skipped; }) == 8);
 }
 
 TEST_CASE("a time limit that is near stops the run with a checkpoint to go on from") {
