@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
+#include "cli/observe.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "comm/affinity.h"
@@ -31,6 +32,7 @@ struct Flags {
   std::vector<std::string> overrides;
   PlacementOptions placement;
   CheckpointPolicy checkpoints;
+  ObserveFlags observe;
   int64_t stall_seconds = 600, stop_after = 0;
   int loader_threads = 0;
   bool backend_given = false, threads_given = false, road_given = false;
@@ -58,8 +60,8 @@ Experiment read_experiment(const Flags& flags) {
 
 std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& dataset,
                                          const Experiment& experiment, bool training,
-                                         const MinibatchOptions& batches, std::vector<int> mine,
-                                         int threads) {
+                                         const MinibatchOptions& batches, std::vector<int> mine, int threads,
+                                         SpanSink* spans) {
   LoaderOptions options;
   options.training = training;
   options.seed = experiment.train.seed;
@@ -68,6 +70,7 @@ std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& d
   options.transform = transform_of(experiment.data);
   options.local_workers = std::move(mine);
   options.threads = threads;
+  options.spans = spans;
   return make_loader(dataset, options);
 }
 
@@ -130,18 +133,20 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
   placement.threads = affinity.threads;
+  Tracing tracing(flags.observe);  // outlives all that tell it of their spans
+  placement.reducer.spans = tracing.sink();
   const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const auto backend =
-      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads);
+  const auto backend = tracing.around(
+      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads));
 
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
   const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
-                                       all_of(placement.runs(comm.rank())), threads);
+                                       all_of(placement.runs(comm.rank())), threads, tracing.sink());
   std::unique_ptr<Loader> held_out;
   if (sets.evaluation)
     held_out = make_rank_loader(sets.evaluation, experiment, false,
-                                {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
+                                {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads, nullptr);
   require_sound(experiment, graph, sets.train);
 
   const bool resume = !flags.resume.empty();
@@ -155,8 +160,7 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
 
-  Record silent;
-  std::unique_ptr<Record> record;
+  auto record = std::make_unique<Record>();  // silent
   if (comm.rank() == 0) {
     describe_run(directory, experiment, context.arguments);
     const Progress::Style style = flags.quiet ? Progress::Style::none : Progress::detect();
@@ -164,6 +168,8 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
                                                   context.arguments, comm.library()},
                                          log, Progress(style, log));
   }
+  const auto observers = observe(flags.observe, tracing, std::move(record),
+                                 {experiment, sets.train, sets.held_out, directory, comm, log});
   CheckpointPolicy checkpoints = flags.checkpoints;
   checkpoints.directory = directory.checkpoints();
   checkpoints.resume = resume;
@@ -178,7 +184,7 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
                 .train_facts = sets.train,
                 .held_out_facts = sets.held_out,
                 .checkpoints = checkpoints,
-                .record = record ? *record : silent,
+                .record = *observers,
                 .log = log,
                 .stop = &signals.asked(),
                 .stop_after = flags.stop_after};
@@ -264,6 +270,7 @@ void add_train(CLI::App& app, Context& context) {
                    "stop as a signal would when so many steps of the run are done (0: never)")
       ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
+  add_observe_flags(*command, flags->observe);
   command->add_flag("--quiet", flags->quiet, "warnings only");
   command->add_flag("--verbose", flags->verbose, "also placement and plan details");
   command->callback([&context, flags, command] {
