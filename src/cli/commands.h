@@ -24,5 +24,6 @@ void add_synth(CLI::App& app, Context& context);
 void add_plan(CLI::App& app, Context& context);
 void add_info(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
+void add_watch(CLI::App& app, Context& context);
 
 }  // namespace convoy::cli

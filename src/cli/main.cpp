@@ -24,6 +24,7 @@ constexpr const char* overview = R"(convoy: large-minibatch training of ResNets 
   convoy pack   images/train --out set/train                    pack images into HDF5 shards
   convoy plan   jobs/demo.toml                                  what a job will do, before it does it
   mpirun -n 8 convoy train jobs/demo.toml --train set/train --held-out set/val
+  convoy watch runs/a                                           how a run stands, from any shell
   convoy compare runs/a runs/b                                  two result files side by side
 )";
 
@@ -75,6 +76,7 @@ int run(int argc, char** argv) {
   add_evaluate(app, context);
   add_info(app, context);
   add_compare(app, context);
+  add_watch(app, context);
   if (argc == 1) {
     fmt::print("{}", app.help());
     return static_cast<int>(Exit::usage);
