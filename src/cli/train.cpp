@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
+#include "cli/observe.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/train_report.h"
@@ -35,6 +36,7 @@ struct Flags {
   CheckpointPolicy checkpoints;
   int64_t stall_seconds = 600, stop_after = 0, check_every = 100;
   std::string time_limit;
+  ObserveFlags observe;
   int loader_threads = 0;
   bool backend_given = false, threads_given = false, road_given = false;
   bool oversubscribe = false, no_overlap = false, dry_run = false;
@@ -76,8 +78,8 @@ Experiment read_experiment(const Flags& flags) {
 
 std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& dataset,
                                          const Experiment& experiment, bool training,
-                                         const MinibatchOptions& batches, std::vector<int> mine,
-                                         int threads) {
+                                         const MinibatchOptions& batches, std::vector<int> mine, int threads,
+                                         SpanSink* spans) {
   LoaderOptions options;
   options.training = training;
   options.seed = experiment.train.seed;
@@ -86,6 +88,7 @@ std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& d
   options.transform = transform_of(experiment.data);
   options.local_workers = std::move(mine);
   options.threads = threads;
+  options.spans = spans;
   return make_loader(dataset, options);
 }
 
@@ -162,10 +165,12 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
   placement.threads = affinity.threads;
+  Tracing tracing(flags.observe);  // outlives all that tell it of their spans
+  placement.reducer.spans = tracing.sink();
   const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const auto backend =
-      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads);
+  const auto backend = tracing.around(
+      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads));
 
   require_sound(experiment, graph, sets.train);
 
@@ -189,13 +194,12 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
   const auto attempt = [&](bool resuming) {
     const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
-                                         all_of(placement.runs(comm.rank())), threads);
+                                         all_of(placement.runs(comm.rank())), threads, tracing.sink());
     std::unique_ptr<Loader> held_out;
     if (sets.evaluation)
       held_out = make_rank_loader(sets.evaluation, experiment, false,
-                                  {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
-    Record silent;
-    std::unique_ptr<Record> record;
+                                  {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads, nullptr);
+    auto record = std::make_unique<Record>();  // silent
     if (comm.rank() == 0) {
       describe_run(directory, experiment, context.arguments);
       const Progress::Style style = flags.voice.quiet ? Progress::Style::none : Progress::detect();
@@ -203,6 +207,8 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
                                                     placement, context.arguments, comm.library()},
                                            log, Progress(style, log));
     }
+    const auto observers = observe(flags.observe, tracing, std::move(record),
+                                   {experiment, sets.train, sets.held_out, directory, comm, log});
     CheckpointPolicy checkpoints = flags.checkpoints;
     checkpoints.directory = directory.checkpoints();
     checkpoints.resume = resuming;
@@ -216,7 +222,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
                            .train_facts = sets.train,
                            .held_out_facts = sets.held_out,
                            .checkpoints = checkpoints,
-                           .record = record ? *record : silent,
+                           .record = *observers,
                            .log = log,
                            .stop = &signals.asked(),
                            .stop_after = flags.stop_after,
@@ -323,6 +329,7 @@ void add_train(CLI::App& app, Context& context) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
+  add_observe_flags(*command, flags->observe);
   command->add_flag("--dry-run", flags->dry_run,
                     "check everything, say what would be trained; write nothing");
   add_levels(*command, flags->voice);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/spans.h"
 #include "comm/backoff.h"
 #include "comm/silence.h"
 
@@ -39,6 +40,7 @@ BucketSums::BucketSums(Communicator& communicator, Arena& arena, const ReducerOp
       road_(options.road),
       wire_(options.wire),
       stall_limit_(options.stall_limit),
+      spans_(options.spans),
       hosts_(communicator.gather(communicator.host())),
       scratch_(host_buffer(0)),
       packed_(host_buffer(0)),
@@ -68,9 +70,17 @@ void BucketSums::run_tree() {
     } catch (const Error& error) {
       throw Error(fmt::format("{}: {}", name(bucket), error.what()), error.code());
     }
-    seconds_[static_cast<size_t>(bucket)] = seconds_between(begin, Clock::now());
+    took(bucket, begin);
     busy_ += seconds_[static_cast<size_t>(bucket)];
   }
+}
+
+void BucketSums::took(int bucket, Clock::time_point begin) {
+  const auto end = Clock::now();
+  seconds_[static_cast<size_t>(bucket)] = seconds_between(begin, end);
+  if (spans_ != nullptr)
+    spans_->add(
+        {.lane = Span::Lane::communication, .name = "bucket", .number = bucket, .begin = begin, .end = end});
 }
 
 // The gradients as 16-bit numbers if the wire says so, then what is exact: everything, or the statistics.
@@ -124,7 +134,7 @@ void BucketSums::run_library() {
       const size_t started = flights.size();
       std::erase_if(flights, [&](const Flight& flight) {
         if (!flight.sum->test()) return false;
-        seconds_[static_cast<size_t>(flight.bucket)] = seconds_between(flight.begin, Clock::now());
+        took(flight.bucket, flight.begin);
         return true;
       });
       if (flights.size() != started || started != before) last_progress = Clock::now(), backoff = Backoff();

@@ -86,6 +86,7 @@ Json to_json(const StepRecord& r, int64_t images) {
             {"compute_s", r.times.compute},
             {"communication_exposed_s", r.times.communication},
             {"optimizer_s", r.times.optimizer},
+            {"other_s", r.times.other},
             {"images_per_s",
              r.times.total > 0 ? Json(static_cast<double>(images) / r.times.total) : Json(nullptr)}};
   if (r.outlier) line["outlier"] = true;

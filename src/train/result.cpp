@@ -46,6 +46,19 @@ Json dataset_json(const DatasetFacts& facts) {
 
 Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
+Json energy_json(const Energy& energy) {
+  const auto joules = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  const bool known = energy.cpu_joules || energy.gpu_joules;
+  const double all = energy.cpu_joules.value_or(0) + energy.gpu_joules.value_or(0);
+  return {{"cpu_j", joules(energy.cpu_joules)},
+          {"gpu_j", joules(energy.gpu_joules)},
+          {"images", energy.images},
+          {"j_per_image",
+           known && energy.images > 0 ? Json(all / static_cast<double>(energy.images)) : Json(nullptr)},
+          {"source", or_null(energy.source)},
+          {"reason", or_null(energy.reason)}};
+}
+
 }  // namespace
 
 Json quantiles(std::vector<double> values) {
@@ -217,6 +230,7 @@ Json Result::json() const {
           {"steps", steps()},
           {"numerics", numerics()},
           {"efficiency", efficiency()},
+          {"energy", energy_json(known_.energy)},
           {"memory", {{"peak_rss_bytes", peak > 0 ? Json(peak) : Json(nullptr)}}}};
 }
 
