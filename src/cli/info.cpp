@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "comm/affinity.h"
-#include "train/result.h"
+#include "train/tool.h"
 
 namespace convoy::cli {
 namespace {

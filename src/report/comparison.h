@@ -65,11 +65,12 @@ struct CurveDifference {
   double area = 0;                  // integral of |B - A| over images / the range: a mean distance
   double mean = 0;                  // integral of B - A / the range
   double from_images = 0, to_images = 0;  // the common range
-  size_t bins = 0;
+  size_t points = 0;  // at which they were held against each other
 };
 
 struct Numerics {
-  bool compared = false, equal = false;        // equal: as far as both recorded
+  bool compared = false, equal = false;    // equal: as far as both recorded
+  bool same_weights = false;               // at the end
   std::optional<int64_t> equal_through{};      // steps
   std::optional<int64_t> first_difference{};
   std::string words{};
@@ -85,14 +86,14 @@ struct Pairing {
 };
 
 struct Side {
-  std::string label;          // "A", "B", ...
-  std::string name;           // a run's name, or "3 runs: a, b, c"
+  std::string label{};         // "A", "B", ...
+  std::string name{};          // a run's name, or "3 runs: a, b, c"
   std::vector<size_t> runs{};  // in Comparison::runs
 };
 
 // `--fail-if`
 struct RuleOutcome {
-  std::string rule, words;
+  std::string rule{}, words{};
   bool broken = false, judged = false;
 };
 
@@ -102,7 +103,7 @@ struct ReferenceOutcome {
   bool applies = false, passes = false;
   int64_t minibatch = 0;
   double epochs = 0, reference_mean = 0, least_epochs = 0;
-  std::string words;
+  std::string words{};
 };
 
 struct Comparison {

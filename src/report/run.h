@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "train/predictions.h"
+
 namespace convoy::report {
 
 enum class Better { more, less, neither };
@@ -18,8 +20,8 @@ struct Counts {
 };
 
 struct Quantity {
-  std::string name;   // as `--fail-if` knows it: "images_per_s", "held_out_top1"; of a benchmark file, the benchmark's
-  std::string title;  // for people: "images/s, median step"
+  std::string name{};   // as `--fail-if` knows it: "images_per_s", "held_out_top1"; of a benchmark file, the benchmark's
+  std::string title{};  // for people: "images/s, median step"
   Better better = Better::neither;
   bool share = false;    // a fraction of 1: differences are in percentage points, else relative
   bool decides = false;  // a change for the worse is a regression
@@ -47,18 +49,15 @@ struct StepSums {
   int64_t step = 0, loss = 0, correct1 = 0;  // loss in 2^-24 nats
 };
 
-// One image of the held-out set, in the set's order (report/predictions.h).
-struct Prediction {
-  int32_t label = 0, predicted = 0, rank = 0;  // rank: classes before the label, 0 = correct
-};
-
 using Facts = std::vector<std::pair<std::string, std::string>>;  // ordered; values as JSON text
+const std::string* find(const Facts& facts, const std::string& key);  // null: not known
+void set(Facts& facts, const std::string& key, const std::string& value);  // unless empty, or there already
 
 struct Run {
-  std::string path, name;
-  std::string format;  // "convoy", "mlperf", "google-benchmark", "hyperfine", "torchvision", "ffcv"
-  std::string status;  // "completed", "diverged", ...; "" where the file does not say
-  std::string hash;    // of the experiment, "" for foreign files
+  std::string path{}, name{};
+  std::string format{};  // "convoy", "mlperf", "google-benchmark", "hyperfine", "torchvision", "ffcv"
+  std::string status{};  // "completed", "diverged", ...; "" where the file does not say
+  std::string hash{};    // of the experiment, "" for foreign files
   Facts task{};        // equal where both know them, or the runs are not comparable
   Facts recipe{};      // what the bits depend on, the task included
   Facts launch{};      // where it ran
@@ -75,7 +74,13 @@ struct Run {
 
   const std::string* fact(const std::string& key) const;  // in recipe, task, launch, other; null if not known
   const Quantity* quantity(const std::string& name) const;
-  const Curve* curve(const std::string& name) const;
+  const Curve* curve(const std::string& name) const;  // null also where it has no points
+
+  // The quantities that every kind of training run has, under their one name; nothing where nothing is known.
+  void add_speed(std::vector<double> samples, std::optional<double> otherwise = {});  // images per second
+  void add_share(const std::string& name, const std::string& title, std::optional<double> share,
+                 std::optional<int64_t> images, bool decides);
+  void add_number(const std::string& name, const std::string& title, std::optional<double> number, Better better);
 };
 
 }  // namespace convoy::report
