@@ -42,10 +42,11 @@ fi
 
 mkdir -p .deps
 if [ ! -x .deps/python/bin/pip ]; then python3 -m venv .deps/python; fi
-if [ $tests = yes ] && ! .deps/python/bin/python -c 'import PIL, numpy, h5py, tensorboard, mlperf_logging, prometheus_client, chrometrace' 2>/dev/null; then
-  .deps/python/bin/pip install -q --disable-pip-version-check pillow numpy h5py \
-    tensorboard mlperf-logging prometheus_client chrometrace ||
-    echo "Pillow, NumPy, h5py or the readers of a run's files could not be installed: the tests that read with them will say that they are skipped."
+readers=(PIL:pillow numpy:numpy h5py:h5py scipy:scipy jsonschema:jsonschema tensorboard:tensorboard mlperf_logging:mlperf-logging
+         prometheus_client:prometheus_client chrometrace:chrometrace)
+if [ $tests = yes ] && ! .deps/python/bin/python -c "import $(IFS=,; echo "${readers[*]%%:*}")" 2>/dev/null; then
+  .deps/python/bin/pip install -q --disable-pip-version-check "${readers[@]#*:}" ||
+    echo "Not all of ${readers[*]#*:} could be installed: the tests that read with them will say that they are skipped."
 fi
 
 if [ ! -e .deps/onednn/include/oneapi/dnnl/dnnl.hpp ] && [ "$(uname -m)" = x86_64 ]; then
