@@ -89,6 +89,14 @@ void visit_train(TrainOptions& t, const Visit& visit) {
          .slot = &t.bucket_mib,
          .range = above(0),
          .arithmetic = false});
+  visit({.section = "train", .key = "weights", .slot = &t.weights, .arithmetic = false, .absent = "\"\""});
+  const std::string of_weights = unless(!t.weights.empty(), "train.weights");
+  visit({.section = "train", .key = "fresh", .slot = &t.fresh, .unread = of_weights, .arithmetic = false});
+  visit({.section = "train",
+         .key = "weights_xxh3",
+         .slot = &t.weights_xxh3,
+         .unread = of_weights,
+         .absent = "\"\""});
 }
 
 void visit_optimizer(OptimizerOptions& o, const Visit& visit) {

@@ -32,6 +32,7 @@ struct Job {
   Log log;
   const std::atomic<bool>* stop = nullptr;  // set (by a signal): checkpoint, then Exit::time_limit
   int64_t stop_after = 0;                   // the same when so many steps are done; 0: never
+  StartFn start{};                          // initial weights other than the seed's (train/checkpoints.h)
 };
 
 struct Outcome {
