@@ -75,6 +75,9 @@ int run(int argc, char** argv) {
   add_evaluate(app, context);
   add_info(app, context);
   add_compare(app, context);
+  add_predict(app, context);
+  add_export(app, context);
+  add_diff(app, context);
   if (argc == 1) {
     fmt::print("{}", app.help());
     return static_cast<int>(Exit::usage);

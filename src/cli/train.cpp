@@ -13,6 +13,7 @@
 #include "cli/signals.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
+#include "interop/initial_weights.h"
 #include "net/program.h"
 #include "train/fingerprint.h"
 #include "train/network.h"
@@ -27,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
-  std::string job, train, held_out, out, resume;
+  std::string job, train, held_out, out, resume, weights, fresh;
   std::vector<std::string> overrides;
   PlacementOptions placement;
   CheckpointPolicy checkpoints;
@@ -45,6 +46,18 @@ void remember_path(Experiment& experiment, fs::path InputOptions::*member, const
   experiment.origins["data." + key] = "flag";
 }
 
+void remember_weights(Experiment& experiment, const Flags& flags) {
+  TrainOptions& train = experiment.train;
+  if (!flags.weights.empty()) {
+    train.weights = fs::absolute(flags.weights).lexically_normal();
+    experiment.origins["train.weights"] = "flag";
+  }
+  if (flags.fresh.empty()) return;
+  require(!train.weights.empty(), Exit::usage, "--fresh {} is of use with --weights FILE only", flags.fresh);
+  train.fresh = flags.fresh;
+  experiment.origins["train.fresh"] = "flag";
+}
+
 Experiment read_experiment(const Flags& flags) {
   require(flags.resume.empty() || fs::exists(RunDirectory{flags.resume}.config()), Exit::usage,
           "{} holds no run to go on with: --resume takes the folder that an earlier `convoy train` named",
@@ -53,6 +66,7 @@ Experiment read_experiment(const Flags& flags) {
   Experiment experiment = parse_experiment(job, flags.overrides);
   remember_path(experiment, &InputOptions::train, "train", flags.train);
   remember_path(experiment, &InputOptions::held_out, "held_out", flags.held_out);
+  remember_weights(experiment, flags);
   return experiment;
 }
 
@@ -122,7 +136,7 @@ void require_sound(const Experiment& experiment, const Graph& graph, const Datas
 int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
-  const Experiment experiment = read_experiment(flags);
+  Experiment experiment = read_experiment(flags);
   const PlacementOptions wanted = placement_of(flags, comm);
   Placement placement =
       place(experiment.minibatch.workers, comm.size(), wanted, workers_together(experiment));
@@ -145,6 +159,7 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   require_sound(experiment, graph, sets.train);
 
   const bool resume = !flags.resume.empty();
+  const auto doubts = complete_with_weights(experiment, graph, resume && flags.weights.empty(), comm);
   const RunDirectory directory =
       open_run_directory(resume ? flags.resume : flags.out, resume, experiment, comm);
   const Log::Level level = flags.quiet     ? Log::Level::quiet
@@ -154,11 +169,13 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   for (const std::string& line : affinity.map) log.detail("{}", line);
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
+  for (const std::string& line : doubts) log.warn("{}", line);
 
   Record silent;
   std::unique_ptr<Record> record;
   if (comm.rank() == 0) {
     describe_run(directory, experiment, context.arguments);
+    if (!fs::exists(directory.classes())) write_class_names(directory.classes(), names_of(*sets.training));
     const Progress::Style style = flags.quiet ? Progress::Style::none : Progress::detect();
     record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out, placement,
                                                   context.arguments, comm.library()},
@@ -181,7 +198,8 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
                 .record = record ? *record : silent,
                 .log = log,
                 .stop = &signals.asked(),
-                .stop_after = flags.stop_after};
+                .stop_after = flags.stop_after,
+                .start = start_of(experiment, graph)};
   const Outcome outcome = train_recorded(job, directory);
   if (comm.rank() == 0) {
     if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
@@ -228,6 +246,10 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("--train", flags->train, "packed training set (default: the job's data.train)");
   command->add_option("--held-out", flags->held_out,
                       "packed held-out set (default: the job's data.held_out)");
+  command->add_option("--weights", flags->weights,
+                      "initial weights: a safetensors file with torchvision's names; part of the experiment");
+  command->add_option("--fresh", flags->fresh,
+                      "layers that start as without the file, with commas between: fc, for other classes");
   command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated")
       ->allow_extra_args(false);
   command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)");

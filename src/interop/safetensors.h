@@ -1,8 +1,8 @@
 // safetensors, the format alone: u64 little-endian length of a JSON header, the header, then the tensors' bytes, little
 // endian, C order, without holes (github.com/huggingface/safetensors, README, "Format"). A file is believed in nothing:
-// lengths, offsets, shapes, types and duplicate keys are checked before a tensor is read, and where our own checksum is
-// in the metadata (key "convoy_xxh3": over names, types, shapes, bytes and metadata, in sorted order, so that it
-// outlives another program's rewriting) everything is verified on opening. Errors are one sentence that names the file.
+// lengths, offsets, shapes, types and duplicate keys are checked on opening. Where our own checksum is in the metadata (key
+// "convoy_xxh3": over names, types, shapes, bytes and metadata, in sorted order, so that it outlives another program's
+// rewriting), verify() reads everything and requires it. Errors are one sentence that names the file.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,7 @@ class Safetensors {
   const std::vector<TensorEntry>& tensors() const { return tensors_; }  // ascending name
   const TensorEntry* find(const std::string& name) const;               // null if it is not there
   const TensorMetadata& metadata() const { return metadata_; }
+  void verify() const;
   // As f32: F16 and BF16 are exact; the F64 values that had to be rounded are counted and returned. Refuses other types.
   int64_t read(const TensorEntry& tensor, std::span<float> into) const;
   // Of everything that the file says; what "convoy_xxh3" holds.

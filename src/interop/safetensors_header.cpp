@@ -75,11 +75,14 @@ void require_no_holes(std::vector<TensorEntry> tensors, uint64_t data_bytes) {
   });
   uint64_t at = 0;
   for (const TensorEntry& tensor : tensors) {
-    require(tensor.begin == at, "{} begins at byte {} of the data, where byte {} is next: a hole, or two tensors over one another",
-            shown(tensor.name), tensor.begin, at);
+    require(
+        tensor.begin == at,
+        "{} begins at byte {} of the data, where byte {} is next: a hole, or two tensors over one another",
+        shown(tensor.name), tensor.begin, at);
     at = tensor.end;
   }
-  require(at == data_bytes, "its tensors need {} bytes and the file has {}: was it cut short or appended to?", at, data_bytes);
+  require(at == data_bytes, "its tensors need {} bytes and the file has {}: was it cut short or appended to?",
+          at, data_bytes);
 }
 
 }  // namespace

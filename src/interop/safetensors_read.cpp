@@ -31,7 +31,9 @@ int64_t TensorEntry::elements() const {
 }
 
 Safetensors::Safetensors(const std::filesystem::path& path) : file_(path, File::Mode::read) {
-  const auto refuse = [&](const std::string& reason) { fail("{} is no safetensors file to trust: {}", path.string(), reason); };
+  const auto refuse = [&](const std::string& reason) {
+    fail("{} is no safetensors file to trust: {}", path.string(), reason);
+  };
   const uint64_t size = file_.size();
   uint64_t length = 0;
   if (size < sizeof length) refuse("it has fewer than 8 bytes");
@@ -48,11 +50,15 @@ Safetensors::Safetensors(const std::filesystem::path& path) : file_(path, File::
   } catch (const Error& error) {
     refuse(error.what());
   }
+}
+
+void Safetensors::verify() const {
   const auto recorded = metadata_.find(safetensors::checksum_key);
-  if (recorded != metadata_.end() && recorded->second != digest())
-    refuse(fmt::format("it does not have its recorded checksum; copy it again, or, if it was changed on purpose, take {} "
-                       "out of its metadata",
-                       safetensors::checksum_key));
+  require(
+      recorded == metadata_.end() || recorded->second == digest(),
+      "{} does not have its recorded checksum: copy it again, or, if it was changed on purpose, take {} out of its "
+      "metadata",
+      path().string(), safetensors::checksum_key);
 }
 
 const TensorEntry* Safetensors::find(const std::string& name) const {
@@ -80,8 +86,8 @@ int64_t Safetensors::read(const TensorEntry& tensor, std::span<float> into) cons
       return single;
     });
   } else {
-    fail("{}: {} is of type {}, where numbers with a fraction are wanted (F32, F64, F16 or BF16)", path().string(),
-         tensor.name, tensor.dtype);
+    fail("{}: {} is of type {}, where numbers with a fraction are wanted (F32, F64, F16 or BF16)",
+         path().string(), tensor.name, tensor.dtype);
   }
   return rounded;
 }

@@ -1,7 +1,6 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "base/error.h"
 #include "interop/safetensors_format.h"
@@ -9,7 +8,12 @@
 namespace convoy {
 namespace {
 
-namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// JSON knows no other text: what is not UTF-8 (a folder's name) gets the replacement character.
+std::string in_utf8(const std::string& text) {
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+}
 
 std::string checksum(const std::vector<TensorToWrite>& tensors, const TensorMetadata& metadata) {
   std::vector<const TensorToWrite*> by_name;
@@ -24,7 +28,7 @@ std::string checksum(const std::vector<TensorToWrite>& tensors, const TensorMeta
 }
 
 std::string header_text(const std::vector<TensorToWrite>& tensors, const TensorMetadata& metadata) {
-  nlohmann::ordered_json header{{"__metadata__", metadata}};
+  Json header{{"__metadata__", metadata}};
   uint64_t at = 0;
   for (const TensorToWrite& tensor : tensors) {
     ensure(!header.contains(tensor.name));
@@ -32,34 +36,23 @@ std::string header_text(const std::vector<TensorToWrite>& tensors, const TensorM
         {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {at, at + tensor.bytes.size()}}};
     at += tensor.bytes.size();
   }
-  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');  // the data begins at a multiple of 8
   return text;
 }
 
 }  // namespace
 
-void write_safetensors(const fs::path& path, const std::vector<TensorToWrite>& tensors, TensorMetadata metadata) {
+void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
+                       TensorMetadata metadata) {
+  for (auto& [key, value] : metadata) value = in_utf8(value);
   metadata[safetensors::checksum_key] = checksum(tensors, metadata);
   const std::string header = header_text(tensors, metadata);
   const uint64_t length = header.size();
-  fs::path temporary = path;
-  temporary += fmt::format(".tmp.{}", ::getpid());
-  try {
-    File file(temporary, File::Mode::create);
-    file.write_at(0, &length, sizeof length);
-    file.write_at(sizeof length, header.data(), header.size());
-    uint64_t at = sizeof length + length;
-    for (const TensorToWrite& tensor : tensors) {
-      file.write_at(at, tensor.bytes.data(), tensor.bytes.size());
-      at += tensor.bytes.size();
-    }
-    publish(temporary, path);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw;
-  }
+  std::vector<std::string_view> pieces{{reinterpret_cast<const char*>(&length), sizeof length}, header};
+  for (const TensorToWrite& tensor : tensors)
+    pieces.emplace_back(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+  replace_file(path, pieces);
 }
 
 }  // namespace convoy

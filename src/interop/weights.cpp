@@ -50,20 +50,24 @@ void require_nothing_else(const Safetensors& file, const Graph& graph, const std
   std::vector<std::string> known = counters_of(graph);
   for (const Place& place : places) known.push_back(place.name);
   for (const TensorEntry& tensor : file.tensors())
-    require(std::find(known.begin(), known.end(), tensor.name) != known.end() || is_named_by(tensor.name, fresh),
-            "{}: it holds {}, which {} does not have: are these another network's weights?", file.path().string(),
-            tensor.name, graph.name);
+    require(
+        std::find(known.begin(), known.end(), tensor.name) != known.end() || is_named_by(tensor.name, fresh),
+        "{}: it holds {}, which {} does not have: are these another network's weights?", file.path().string(),
+        tensor.name, graph.name);
   for (const std::string& counter : counters_of(graph)) {
     const TensorEntry* tensor = file.find(counter);  // PyTorch before 0.4.1 wrote none
-    require(tensor == nullptr || is_named_by(counter, fresh) || (tensor->dtype == "I64" && tensor->elements() == 1),
+    require(tensor == nullptr || is_named_by(counter, fresh) ||
+                (tensor->dtype == "I64" && tensor->elements() == 1),
             "{}: {} is {} of type {}, where a single I64 is wanted", file.path().string(), counter,
             tensor == nullptr ? "" : extents(tensor->shape), tensor == nullptr ? "" : tensor->dtype);
   }
 }
 
-void require_layers(const Graph& graph, const std::vector<Place>& places, const std::vector<std::string>& fresh) {
+void require_layers(const Graph& graph, const std::vector<Place>& places,
+                    const std::vector<std::string>& fresh) {
   for (const std::string& layer : fresh)
-    require(std::any_of(places.begin(), places.end(), [&](const Place& p) { return is_named_by(p.name, {layer}); }),
+    require(std::any_of(places.begin(), places.end(),
+                        [&](const Place& p) { return is_named_by(p.name, {layer}); }),
             Exit::usage, "{} has no layer {} to start afresh: `convoy plan` lists them", graph.name, layer);
 }
 
@@ -73,15 +77,18 @@ void export_weights(const fs::path& path, const Graph& graph, Arena& arena, int6
                     const TensorMetadata& metadata) {
   std::vector<TensorToWrite> tensors;
   const std::span<const int64_t> count(&steps, 1);
-  for (const std::string& counter : counters_of(graph)) tensors.push_back({counter, "I64", {}, std::as_bytes(count)});
+  for (const std::string& counter : counters_of(graph))
+    tensors.push_back({counter, "I64", {}, std::as_bytes(count)});
   for (const Place& place : places_of(graph, arena))
     tensors.push_back({place.name, "F32", place.shape, std::as_bytes(std::span<const float>(place.values))});
   write_safetensors(path, tensors, metadata);
 }
 
-Imported import_weights(const fs::path& path, const Graph& graph, Arena& arena, const std::vector<std::string>& fresh) {
+Imported import_weights(const fs::path& path, const Graph& graph, Arena& arena,
+                        const std::vector<std::string>& fresh) {
   refuse_foreign(path);
   const Safetensors file(path);
+  file.verify();
   Imported imported{.metadata = file.metadata()};
   const std::vector<Place> places = places_of(graph, arena);
   require_layers(graph, places, fresh);
@@ -91,13 +98,14 @@ Imported import_weights(const fs::path& path, const Graph& graph, Arena& arena, 
       continue;
     }
     const TensorEntry* tensor = file.find(place.name);
-    require(tensor != nullptr, "{}: {} is missing, which {} needs: are these another network's weights?", path.string(),
-            place.name, graph.name);
-    require(tensor->shape == place.shape,
-            "{}: {} is {} there and {} in {}: give the network that it was trained as, or, to start that layer "
-            "afresh, --fresh {}",
-            path.string(), place.name, extents(tensor->shape), extents(place.shape), graph.name,
-            place.name.substr(0, place.name.rfind('.')));
+    require(tensor != nullptr, "{}: {} is missing, which {} needs: are these another network's weights?",
+            path.string(), place.name, graph.name);
+    require(
+        tensor->shape == place.shape,
+        "{}: {} is {} there and {} in {}: give the network that it was trained as, or, to start that layer "
+        "afresh, --fresh {}",
+        path.string(), place.name, extents(tensor->shape), extents(place.shape), graph.name,
+        place.name.substr(0, place.name.rfind('.')));
     imported.rounded += file.read(*tensor, place.values);
   }
   require_nothing_else(file, graph, places, fresh);
@@ -125,12 +133,15 @@ void refuse_foreign(const fs::path& path) {
   fs::path converted = path;
   converted.replace_extension(".safetensors");
   // A zip archive of pickles (PyTorch 1.6 and later), or a bare pickle (before).
-  require(!bytes.starts_with("PK\3\4") && !bytes.starts_with("\x80\2"),
-          "{} is a pickle, as PyTorch saves, which is a program and is not run here; convert it: python3 -c \"import torch, "
-          "safetensors.torch as s; s.save_file(dict(torch.load('{}', weights_only=True)), '{}')\"",
-          name, name, converted.string());
-  require(!bytes.starts_with("\x89HDF"), "{} is HDF5 and not safetensors: a checkpoint becomes one by `convoy export`", name);
-  require(!bytes.starts_with("version "), "{} is the stub of a file that git-lfs has not fetched: `git lfs pull`", name);
+  require(
+      !bytes.starts_with("PK\3\4") && !bytes.starts_with("\x80\2"),
+      "{} is a pickle, as PyTorch saves, which is a program and is not run here; convert it: python3 -c \"import torch, "
+      "safetensors.torch as s; s.save_file(dict(torch.load('{}', weights_only=True)), '{}')\"",
+      name, name, converted.string());
+  require(!bytes.starts_with("\x89HDF"),
+          "{} is HDF5 and not safetensors: a checkpoint becomes one by `convoy export`", name);
+  require(!bytes.starts_with("version "),
+          "{} is the stub of a file that git-lfs has not fetched: `git lfs pull`", name);
 }
 
 }  // namespace convoy

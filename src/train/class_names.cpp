@@ -27,7 +27,8 @@ std::vector<ClassName> parse_class_names(const std::string& text, const std::str
     for (const Json& one : json.at("classes"))
       classes.push_back({one.at("wnid").get<std::string>(), one.at("name").get<std::string>()});
   } catch (const Json::exception&) {
-    fail("{} holds no table of classes (schema {}): remove it, or name a table with --classes", where, schema);
+    fail("{} holds no table of classes (schema {}): remove it, or name a table with --classes", where,
+         schema);
   }
   return classes;
 }

@@ -238,6 +238,9 @@ std::string misfit(const Experiment& e) {
   const auto& t = e.train;
   if ((t.epochs > 0) == (t.steps > 0))
     return "say how long to train: one of train.epochs and train.steps, above 0";
+  if (t.weights_xxh3.size() % 32 != 0 || t.weights_xxh3.size() > 32 ||
+      t.weights_xxh3.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return "train.weights_xxh3 is a digest of 32 hexadecimal digits, as `convoy train` writes it";
   const int group = e.network.bn_group, images = e.minibatch.images, workers = e.minibatch.workers;
   if (group > 0 && images % group != 0 && group % images != 0)
     return fmt::format("network.bn_group {} must divide minibatch.images {}, or be a multiple of it", group,

@@ -305,6 +305,23 @@ TEST_CASE("the resolved form parses back to the same experiment and says where v
   CHECK(again.published_json == e.published_json);
 }
 
+TEST_CASE("initial weights count by what they are, not by where they lie") {
+  const std::string digest = "train.weights_xxh3=\"" + std::string(32, 'a') + '"';
+  const std::string base = hash(parse(job), {}, {});
+  CHECK(arithmetic(parse(job), {}, {}).find("weights") == std::string::npos);  // jobs without them keep their hash
+  CHECK(resolved_toml(parse(job)).find("weights") == std::string::npos);
+  const Experiment e = parse(job, {"train.weights=/a/w", digest});
+  CHECK(hash(e, {}, {}) != base);
+  CHECK(hash(parse(job, {"train.weights=/b/w", "train.fresh=fc", digest}), {}, {}) == hash(e, {}, {}));
+  CHECK(hash(parse(job, {"train.weights=/a/w", "train.weights_xxh3=\"" + std::string(32, 'b') + '"'}), {}, {}) !=
+        hash(e, {}, {}));
+  CHECK(hash(parse(resolved_toml(e)), {}, {}) == hash(e, {}, {}));
+  CHECK(refusal(job, {digest}).find("only train.weights reads it") != std::string::npos);
+  CHECK(refusal(job, {"train.fresh=fc"}).find("only train.weights reads it") != std::string::npos);
+  CHECK(refusal(job, {"train.weights=/a/w", "train.weights_xxh3=abc"}).find("32 hexadecimal digits") !=
+        std::string::npos);
+}
+
 TEST_CASE("the hash covers the arithmetic and nothing else") {
   const DatasetFacts train{"a", "f1", 100, 10}, moved{"b", "f1", 100, 10}, other{"a", "f2", 100, 10}, none;
   const std::string base = hash(parse(job), train, none);
