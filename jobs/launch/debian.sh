@@ -43,7 +43,7 @@ fi
 mkdir -p .deps
 if [ ! -x .deps/python/bin/pip ]; then python3 -m venv .deps/python; fi
 readers=(PIL:pillow numpy:numpy h5py:h5py scipy:scipy jsonschema:jsonschema tensorboard:tensorboard mlperf_logging:mlperf-logging
-         prometheus_client:prometheus_client chrometrace:chrometrace)
+         prometheus_client:prometheus_client chrometrace:chrometrace safetensors:safetensors onnxruntime:onnxruntime onnx:onnx)
 if [ $tests = yes ] && ! .deps/python/bin/python -c "import $(IFS=,; echo "${readers[*]%%:*}")" 2>/dev/null; then
   .deps/python/bin/pip install -q --disable-pip-version-check "${readers[@]#*:}" ||
     echo "Not all of ${readers[*]#*:} could be installed: the tests that read with them will say that they are skipped."

@@ -12,13 +12,12 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
+#include "cli/model.h"
 #include "cli/session.h"
 #include "cli/tree.h"
 #include "cli/voice.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
-#include "train/checkpoints.h"
-#include "train/network.h"
 #include "train/predictions.h"
 #include "train/run_directory.h"
 #include "train/trainer.h"
@@ -29,35 +28,21 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
-  std::string run, held_out, checkpoint, predictions, backend = "onednn";
+  std::string run, held_out, weights, predictions, backend = "onednn";
+  ModelFlags model;
   int threads = 0, loader_threads = 0;
   bool oversubscribe = false;
   Voice voice;
 };
 
-// The one that is named, or the newest that is whole.
-int64_t read_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena,
-                     const Log& log) {
-  if (!flags.checkpoint.empty()) return read_checkpoint(flags.checkpoint, graph, arena, false).step;
-  const auto found = list_checkpoints(directory.checkpoints());
-  require(!found.empty(), "{} holds no checkpoint: is it the folder of a run that has saved one?",
-          directory.root.string());
-  for (size_t i = 0;; ++i) {
-    try {
-      const int64_t step = read_checkpoint(found[i], graph, arena, false).step;
-      log.info("evaluating {}", found[i].string());
-      return step;
-    } catch (const Error& error) {
-      if (i + 1 == found.size()) throw;
-      log.warn("{}; taking the one before it", error.what());
-    }
-  }
-}
-
-int64_t load_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena,
-                     Communicator& comm, const Log& log) {
+// Rank 0's weights on all.
+int64_t load_everywhere(const Model& model, Arena& arena, Communicator& comm, const Log& log) {
   int64_t step = 0;
-  if (comm.rank() == 0) step = read_weights(flags, directory, graph, arena, log);
+  if (comm.rank() == 0) {
+    const LoadedWeights loaded = load_weights(model, arena);
+    for (const std::string& line : loaded.warnings) log.warn("{}", line);
+    step = loaded.steps;
+  }
   comm.broadcast(std::as_writable_bytes(std::span(&step, 1)), 0);
   comm.broadcast(std::as_writable_bytes(arena.weights()), 0);
   arena.weights_changed();
@@ -86,22 +71,38 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
              totals.correct5, totals.mean_loss());
 }
 
+// A run, or a file's weights in the network that the file, a run or a job file says.
+ModelFlags source_of(const Flags& flags) {
+  ModelFlags model = flags.model;
+  if (flags.weights.empty()) {
+    require(!flags.run.empty(), Exit::usage, "name a run's folder, or --weights FILE");
+    require(fs::is_directory(flags.run),
+            "{} holds no run: name the folder that `convoy train` named (runs/...)", flags.run);
+    model.source = flags.run;
+    return model;
+  }
+  model.source = flags.weights;
+  if (!flags.run.empty())
+    model.job = fs::is_directory(flags.run) ? RunDirectory{flags.run}.config().string() : flags.run;
+  return model;
+}
+
 int evaluate_run(const Flags& flags, Communicator& comm) {
   const Log log = flags.voice.log(comm.rank(), comm.host());
-  const RunDirectory directory{flags.run};
-  require(fs::exists(directory.config()),
-          "{} holds no run: name the folder that `convoy train` named (runs/...)", flags.run);
-  Experiment experiment = parse_experiment(directory.config());
-  const std::string path = flags.held_out.empty() ? experiment.data.held_out.string() : flags.held_out;
+  const ModelFlags source = source_of(flags);
+  std::string path = flags.held_out;
+  if (path.empty()) path = open_model(source).experiment.data.held_out.string();
   require(!path.empty(), Exit::usage,
           "no held-out set is named: give --held-out FOLDER (written by `convoy pack`)");
   const auto dataset = std::make_shared<const Dataset>(Dataset::open(path, comm));
+  const Model model = open_model(source, dataset->classes());
+  const Experiment& experiment = model.experiment;
+  const Graph& graph = model.graph;
   // Where the training set still is where the run found it: are these its classes, in its order?
   std::error_code ignored;
   std::array<int64_t, 1> missing{fs::exists(experiment.data.train, ignored) ? 0 : 1};
   comm.sum(missing);
   if (missing[0] == 0) check_pair(Dataset::open(experiment.data.train, comm), *dataset);
-  const Graph graph = make_network(experiment.network, dataset->classes());
   const Program program =
       lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});
   const Affinity affinity =
@@ -109,7 +110,7 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   for (const std::string& line : affinity.map) log.detail("{}", line);
   const auto backend = make_backend(flags.backend, affinity.threads);
   Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
-  const int64_t step = load_weights(flags, directory, graph, arena, comm, log);
+  const int64_t step = load_everywhere(model, arena, comm, log);
   const auto plan = backend->compile(program, arena);
   LoaderOptions options;
   options.training = false;
@@ -141,15 +142,18 @@ void add_evaluate(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("evaluate", "exact held-out accuracy of a run's newest checkpoint");
   set_examples(*command, {"convoy evaluate runs/a", "mpirun -n 4 convoy evaluate runs/a --held-out set/val"});
   auto flags = std::make_shared<Flags>();
-  command->add_option("run", flags->run, "the run's folder")->required()->type_name("RUN");
+  command
+      ->add_option("run", flags->run, "the run's folder; with --weights, a run or job file whose network it is")
+      ->type_name("RUN");
+  command->add_option("--weights", flags->weights, "a safetensors file instead of a run's checkpoint")
+      ->type_name("FILE");
   command->add_option("--held-out", flags->held_out, "packed held-out set (default: the run's)")
       ->type_name("FOLDER");
-  command->add_option("--checkpoint", flags->checkpoint, "a checkpoint file (default: the newest of the run)")
-      ->type_name("FILE");
   command
       ->add_option("--predictions", flags->predictions,
                    "also write what is predicted for every image; `convoy compare` reads RUN/predictions.csv")
       ->type_name("FILE");
+  add_model_flags(*command, flags->model);
   command->add_option("--backend", flags->backend, "backend of every rank")
       ->capture_default_str()
       ->type_name(choices_text(backend_names()));

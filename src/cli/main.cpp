@@ -43,6 +43,9 @@ int run(int argc, char** argv) {
   add_completion(app, context);
   add_man(app, context);
   add_watch(app, context);
+  add_predict(app, context);
+  add_export(app, context);
+  add_diff(app, context);
   if (argc == 1) {
     fmt::print("{}", app.help());
     return static_cast<int>(Exit::usage);

@@ -16,6 +16,7 @@
 #include "cli/voice.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
+#include "interop/initial_weights.h"
 #include "net/program.h"
 #include "train/fingerprint.h"
 #include "train/network.h"
@@ -30,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
-  std::string job, train, held_out, out, resume;
+  std::string job, train, held_out, out, resume, weights, fresh;
   std::vector<std::string> overrides;
   PlacementOptions placement;
   CheckpointPolicy checkpoints;
@@ -64,6 +65,18 @@ Flags settled(Flags flags, Communicator& comm) {
   return flags;
 }
 
+void remember_weights(Experiment& experiment, const Flags& flags) {
+  TrainOptions& train = experiment.train;
+  if (!flags.weights.empty()) {
+    train.weights = fs::absolute(flags.weights).lexically_normal();
+    experiment.origins["train.weights"] = "flag";
+  }
+  if (flags.fresh.empty()) return;
+  require(!train.weights.empty(), Exit::usage, "--fresh {} is of use with --weights FILE only", flags.fresh);
+  train.fresh = flags.fresh;
+  experiment.origins["train.fresh"] = "flag";
+}
+
 Experiment read_experiment(const Flags& flags) {
   require(flags.resume.empty() || !flags.job.empty() || fs::exists(RunDirectory{flags.resume}.config()),
           Exit::usage,
@@ -73,6 +86,7 @@ Experiment read_experiment(const Flags& flags) {
   Experiment experiment = parse_experiment(job, flags.overrides);
   remember_path(experiment, &InputOptions::train, "train", flags.train);
   remember_path(experiment, &InputOptions::held_out, "held_out", flags.held_out);
+  remember_weights(experiment, flags);
   return experiment;
 }
 
@@ -157,7 +171,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   const Deadline deadline = deadline_of(flags.time_limit);
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
-  const Experiment experiment = read_experiment(flags);
+  Experiment experiment = read_experiment(flags);
   const PlacementOptions wanted = placement_of(flags, comm);
   Placement placement =
       place(experiment.minibatch.workers, comm.size(), wanted, workers_together(experiment));
@@ -175,6 +189,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   require_sound(experiment, graph, sets.train);
 
   const bool resume = !flags.resume.empty();
+  const auto doubts = complete_with_weights(experiment, graph, resume && flags.weights.empty(), comm);
   if (flags.dry_run) {
     const Schedule schedule(experiment, sets.train.samples);
     if (comm.rank() == 0)
@@ -188,6 +203,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   for (const std::string& line : affinity.map) log.detail("{}", line);
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
+  for (const std::string& line : doubts) log.warn("{}", line);
 
   comm.limit_waits(std::chrono::seconds(flags.stall_seconds));
   const StopSignals signals;
@@ -202,6 +218,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
     auto record = std::make_unique<Record>();  // silent
     if (comm.rank() == 0) {
       describe_run(directory, experiment, context.arguments);
+      if (!fs::exists(directory.classes())) write_class_names(directory.classes(), names_of(*sets.training));
       const Progress::Style style = flags.voice.quiet ? Progress::Style::none : Progress::detect();
       record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out,
                                                     placement, context.arguments, comm.library()},
@@ -227,7 +244,8 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
                            .stop = &signals.asked(),
                            .stop_after = flags.stop_after,
                            .deadline = deadline,
-                           .check_every = flags.check_every},
+                           .check_every = flags.check_every,
+                           .start = start_of(experiment, graph)},
                           directory);
   };
   Outcome outcome = attempt(resume);
@@ -276,6 +294,14 @@ void add_train(CLI::App& app, Context& context) {
       ->type_name("FOLDER");
   command->add_option("--held-out", flags->held_out, "packed held-out set (default: the job's data.held_out)")
       ->type_name("FOLDER");
+  command
+      ->add_option("--weights", flags->weights,
+                   "initial weights: a safetensors file with torchvision's names; part of the experiment")
+      ->type_name("FILE");
+  command
+      ->add_option("--fresh", flags->fresh,
+                   "layers that start as without the file, with commas between: fc, for other classes")
+      ->type_name("LAYERS");
   command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);

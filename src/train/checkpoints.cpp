@@ -98,13 +98,14 @@ int64_t Checkpoints::newest_whole(Arena& arena, const Snapshot& wanted) {
   return 0;
 }
 
-int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted) {
+int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted, const StartFn& start) {
   int64_t step = 0;
   if (comm_.rank() == 0 && policy_.resume && !policy_.directory.empty()) {
     remove_torn();
     step = newest_whole(arena, wanted);
     if (step == 0) arena.initialize(wanted.seed);  // whatever a broken file has left there
   }
+  if (comm_.rank() == 0 && step == 0 && start) start(arena);
   step = broadcast_integer(comm_, step);
   comm_.broadcast(std::as_writable_bytes(arena.weights()), 0);
   for (int state = 0; state < arena.states(); ++state)

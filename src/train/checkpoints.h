@@ -27,6 +27,9 @@ struct CheckpointPolicy {
   bool resume = false;
 };
 
+// What the arena holds before step 0; called on rank 0, after Arena::initialize, where nothing is restored.
+using StartFn = std::function<void(Arena&)>;
+
 class Checkpoints {
  public:
   Checkpoints(CheckpointPolicy policy, const Graph& graph, Communicator& comm, Log log);
@@ -35,9 +38,9 @@ class Checkpoints {
   Checkpoints& operator=(const Checkpoints&) = delete;
 
   const CheckpointPolicy& policy() const { return policy_; }
-  // The step to go on with; 0, and the arena as it was, without a checkpoint. Falls back to the previous one,
-  // with a warning, if the newest is broken. On return every rank has the same arena.
-  int64_t restore(Arena& arena, const Snapshot& wanted);
+  // The step to go on with; 0, and the arena as it was or `start` makes it, without a checkpoint. Falls back to the
+  // previous one, with a warning, if the newest is broken. On return every rank has the same arena.
+  int64_t restore(Arena& arena, const Snapshot& wanted, const StartFn& start = {});
   // What restore() has gone on from; rank 0. Its step is 0 if nothing.
   const Snapshot& restored() const { return restored_; }
   // `now.step` steps are done. False if it could not be saved.

@@ -31,7 +31,9 @@ Json resolved_json(const Experiment& experiment) {
   Json tables = Json::object();
   Experiment copy = experiment;
   visit_fields(copy, [&](const Field& field) {
-    if (field.unread.empty()) tables[field.section][field.key] = value_json(field.slot);
+    const bool path_of_none =
+        std::holds_alternative<std::filesystem::path*>(field.slot) && toml_value(field.slot) == field.absent;
+    if (field.unread.empty() && !path_of_none) tables[field.section][field.key] = value_json(field.slot);
   });
   return tables;
 }

@@ -1,5 +1,5 @@
 // The folder of one run, made fresh or taken up again by --resume:
-//   config.resolved.toml  env.json  log.txt  metrics.jsonl  result.json  curve.svg  checkpoints/
+//   config.resolved.toml  classes.json  env.json  log.txt  metrics.jsonl  result.json  curve.svg  checkpoints/
 // All of it can be read while the run goes on. Rank 0 makes the folder and holds its lock as long as a copy of the
 // RunDirectory lives; others learn its name.
 #pragma once
@@ -25,6 +25,7 @@ struct RunDirectory {
   std::filesystem::path metrics() const { return root / "metrics.jsonl"; }
   std::filesystem::path result() const { return root / "result.json"; }
   std::filesystem::path curve() const { return root / "curve.svg"; }
+  std::filesystem::path classes() const { return root / "classes.json"; }
   std::filesystem::path checkpoints() const { return root / "checkpoints"; }
 };
 

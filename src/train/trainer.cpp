@@ -119,7 +119,7 @@ Outcome Loop::run() {
   ensure(together_ == workers_together(job_.experiment));
   Stopwatch watch;
   arena_.initialize(job_.experiment.train.seed);
-  const int64_t first = disk_.restore(arena_, snapshot(0));
+  const int64_t first = disk_.restore(arena_, snapshot(0), job_.start);
   take_up(disk_.restored());
   init_seconds_ = watch.lap();
   auto [since, seconds] = job_.record.start(first, known("running"));

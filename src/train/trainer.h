@@ -35,6 +35,7 @@ struct Job {
   int64_t stop_after = 0;                   // the same when so many steps are done; 0: never
   Deadline deadline;                        // the same in time before it
   int64_t check_every = 0;                  // steps between comparisons of the ranks' weights; 0: at evaluations alone
+  StartFn start{};                          // initial weights other than the seed's (train/checkpoints.h)
 };
 
 struct Outcome {
