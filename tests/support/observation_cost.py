@@ -19,7 +19,7 @@ import tempfile
 
 
 def run(arguments, folder, observed):
-    command = [arguments.convoy, "train", arguments.job, "--train", arguments.train, "--out", folder, "--quiet", "--threads",
+    command = [arguments.convoy.resolve(), "train", arguments.job, "--train", arguments.train, "--out", folder, "--quiet", "--threads",
                arguments.threads, "--set", f"train.steps={arguments.steps}", "--set", "train.epochs=0", *arguments.more]
     if arguments.held_out:
         command += ["--held-out", arguments.held_out]
