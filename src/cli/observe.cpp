@@ -33,15 +33,19 @@ void add_observe_flags(CLI::App& command, ObserveFlags& flags) {
       ->check(CLI::IsMember({"times", "tensorboard", "mllog", "prometheus", "energy", "none"}));
   command.add_option(
       "--trace", flags.trace,
-      "write a trace for ui.perfetto.dev here: computing, communication and input of every rank");
+      "write a trace for ui.perfetto.dev here: computing, communication and input of every rank, "
+      "its first 131072 spans");
   command.add_option("--trace-steps", flags.trace_steps,
                      "steps of the trace, 10:20 is 10 to 19 (default file: RUN/trace.json)");
 }
 
-Tracing::Tracing(const ObserveFlags& flags) {
+Tracing::Tracing(const ObserveFlags& flags, bool writes) {
   require(!wanted(flags, "none") || flags.what.size() == 1, Exit::usage,
           "--observe none goes with nothing else");
   if (!flags.trace_steps.empty()) steps = parse_trace_steps(flags.trace_steps);
+  const std::filesystem::path folder = std::filesystem::path(flags.trace).parent_path();
+  require(!writes || folder.empty() || std::filesystem::is_directory(folder), Exit::usage,
+          "there is no folder {} for the trace: make it, or name another file", folder.string());
   if (flags.traces()) store.emplace(trace_limit);
 }
 

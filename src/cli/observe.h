@@ -29,7 +29,7 @@ void add_observe_flags(CLI::App& command, ObserveFlags& flags);
 // What a trace needs before there is a run: the store that loader, reducer and backend tell of their spans, or nothing.
 // Exit::usage where the flags contradict themselves.
 struct Tracing {
-  explicit Tracing(const ObserveFlags& flags);
+  Tracing(const ObserveFlags& flags, bool writes);  // writes: on rank 0
   SpanSink* sink() { return store ? &*store : nullptr; }
   std::unique_ptr<Backend> around(std::unique_ptr<Backend> backend);
 

@@ -179,7 +179,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
   placement.threads = affinity.threads;
-  Tracing tracing(flags.observe);  // outlives all that tell it of their spans
+  Tracing tracing(flags.observe, comm.rank() == 0);  // outlives all that tell it of their spans
   placement.reducer.spans = tracing.sink();
   const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
   const Graph graph = make_network(experiment.network, sets.train.classes);

@@ -88,7 +88,7 @@ void MlLog::describe(const FinalRecord& known) {
   file_->append(
       "# MLPerf training log of an unreviewed run, open division; mlperf_logging.compliance_checker --ruleset 4.0.0\n");
   if (!resnet)
-    file_->append("# The checker refuses it: submission_benchmark is none of the rules' benchmarks.\n");
+    file_->append("# The checker refuses it: it has no rules for this submission_benchmark.\n");
   if (held_out_.samples == 0)
     file_->append("# The checker refuses it: without a held-out set there is no eval_accuracy.\n");
   if (experiment_.optimizer.kind == "rmsprop-warmup")

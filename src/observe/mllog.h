@@ -2,10 +2,10 @@
 // the tools around it read a run:
 //   python -m mlperf_logging.compliance_checker --usage training --ruleset 4.0.0 RUN/mllog.txt
 // The division and the benchmark are lines of the log. Ruleset 4.0.0 is the last with this benchmark. What is written is
-// what was done, so the checker refuses what the rules do not know: an AlexNet (submission_benchmark), a run without a
-// held-out set (no eval_accuracy), one that has not ended or was stopped (no run_stop). It accepts any ResNet and any
-// optimizer here, but the closed division's rules would refuse an opt_name other than sgd and lars, schedules that are not
-// poly-2 to 1e-4, decays that are not 1e-4 x 2^k, and less than 75.9 %.
+// what was done, so the checker refuses what the rules do not know: an AlexNet (it ends on the missing file of rules
+// open_alexnet*.yaml), a run without a held-out set (no eval_accuracy), one that has not ended or was stopped (no
+// run_stop). It accepts any ResNet and any optimizer here, but the closed division's rules would refuse an opt_name other
+// than sgd and lars, schedules that are not poly-2 to 1e-4, decays that are not 1e-4 x 2^k, and less than 75.9 %.
 // A resumed run goes on in the same file, after the lines of steps that are repeated have been cut. Rank 0's; few lines,
 // each written at once.
 #pragma once

@@ -29,7 +29,7 @@ Carried TensorBoard::start(int64_t step, const FinalRecord&) {
       fmt::format("events.out.tfevents.{}.{}.{}.0", static_cast<int64_t>(now), host_, ::getpid());
   file_ = std::make_unique<Appender>(folder_ / name, File::Mode::create, every_seconds);
   file_->append(version_record(now));
-  if (step > 0) file_->append(start_record(now, step * images_ + 1));
+  file_->append(start_record(now, step * images_ + 1));
   file_->flush();
   return {};
 }

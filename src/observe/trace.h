@@ -2,8 +2,8 @@
 // open: a process a rank, with a lane each for steps, computing (by bucket), communication (by bucket), waiting for images,
 // and one a decoder thread. "X" events, microseconds on rank 0's clock since its start. Every rank keeps its spans in memory
 // (48 bytes each, at most 2^17); at the end rank 0 takes them from one rank after another and writes the file, holding one
-// rank's text at a time. Steps [from, until) of the run are traced. Collective: one on every rank, sharing its store with
-// the backend, the reducer and the loader.
+// rank's text at a time. Steps [from, until) of the run are traced; a run that an error ends leaves no trace. Collective:
+// one on every rank, sharing its store with the backend, the reducer and the loader.
 #pragma once
 
 #include <filesystem>

@@ -121,7 +121,7 @@ std::vector<std::string> watch_block(const RunState& s, bool colour, int columns
   const auto add = [&](const char* label, const std::string& text, Colour tint = Colour::none) {
     if (text.empty()) return;
     constexpr size_t margin = 12;
-    const size_t room = columns > 20 ? static_cast<size_t>(columns) - margin - 1 : 200;
+    const size_t room = columns > 20 ? static_cast<size_t>(columns) - margin - 1 : std::string::npos;
     lines.push_back(paint(Colour::dim, fmt::format("{:<{}}", label, margin)) +
                     paint(tint, text.substr(0, room)));
   };
@@ -129,7 +129,7 @@ std::vector<std::string> watch_block(const RunState& s, bool colour, int columns
       Colour::strong);
   add("state", s.ended() ? end_of(s) : s.status, colour_of(s));
   add("on", where(s));
-  add("progress", progress(s) + "  " + bar(s, std::min(40, columns - 60)));
+  add("progress", progress(s) + "  " + bar(s, columns == 0 ? 40 : std::min(40, columns - 60)));
   if (!s.ended() && s.seconds_left) add("left", human_seconds(*s.seconds_left));
   add("training", figures(s));
   add("held out", held_out(s.evaluation));

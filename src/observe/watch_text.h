@@ -1,5 +1,5 @@
 // A RunState for people: a block of lines for a terminal, or one line for a log. Pure functions; `colour` adds ANSI colours
-// and changes no word.
+// and changes no word; lines are cut at `columns`, 0: never.
 #pragma once
 
 #include <string>

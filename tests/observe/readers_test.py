@@ -7,10 +7,10 @@ import subprocess
 import sys
 import unittest
 
-from convoy_cli import ROOT, ConvoyTest, convoy
+from convoy_cli import ConvoyTest, convoy
 
-LARS = ["--set", "optimizer.kind=lars", "--set", "optimizer.variant=mlperf", "--set", "optimizer.weight_decay=2e-4", "--set",
-        "schedule.kind=poly", "--set", "schedule.rate=0.4", "--set", "schedule.end_rate=1e-4", "--set", "schedule.warmup_epochs=1"]
+LARS = [word for key in ("optimizer.kind=lars", "optimizer.variant=mlperf", "optimizer.weight_decay=2e-4", "schedule.kind=poly",
+                         "schedule.rate=0.4", "schedule.end_rate=1e-4", "schedule.warmup_epochs=1") for word in ("--set", key)]
 
 
 def needs(package):
@@ -108,6 +108,15 @@ class Readers(ConvoyTest):
         code, said = self.compliance("blind")
         self.assertEqual(code, 1)
         self.assertIn("eval_accuracy", said)
+        other = self.folder / "other"
+        other.mkdir()
+        lars = (self.folder / "lars/mllog.txt").read_text()
+        self.assertNotIn("refuses", lars)
+        (other / "mllog.txt").write_text(lars.replace('"submission_benchmark","value":"resnet"',
+                                                      '"submission_benchmark","value":"alexnet"'))
+        code, said = self.compliance("other")
+        self.assertEqual(code, 1)
+        self.assertIn("open_alexnet.yaml", said)  # which is not among its rules
 
     @needs("prometheus_client")
     def test_prometheus(self):

@@ -31,7 +31,8 @@ class Watch(ConvoyTest):
         self.assertEqual(names, {"config.resolved.toml", "env.json", "log.txt", "metrics.jsonl", "result.json", "curve.svg",
                                  "checkpoints", ".lock"})
         added = {path.name for path in (self.folder / "seen").iterdir()} - names
-        self.assertEqual({name for name in added if not name.startswith("events.out")}, {"times.jsonl", "mllog.txt", "metrics.prom"})
+        self.assertEqual({name for name in added if not name.startswith("events.out")},
+                         {"times.jsonl", "mllog.txt", "metrics.prom"})
         self.assertEqual(len(added), 4)
 
     def test_every_step_s_time_is_attributed(self):
@@ -57,6 +58,16 @@ class Watch(ConvoyTest):
             if line["advice"]:
                 self.assertIn(line["advice"], log)
 
+    def test_a_rank_that_waits_for_its_disk_is_named(self):
+        preload = self.folder / "slow_disk.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, ROOT / "tests/observe/slow_disk.c", "-ldl"], check=True)
+        self.train("slow", ranks=2, env={"LD_PRELOAD": str(preload), "CONVOY_SLOW_PATH": "set/train", "CONVOY_SLOW_US": "60000"})
+        end = self.lines("slow", "times.jsonl")[-1]
+        self.assertEqual(end["slowest"]["rank"], 1)
+        self.assertRegex(end["advice"], r"^data: \d\d % of the step was waiting for images on rank 1 \(.+\): more --loader-threads")
+        self.assertEqual(max(end["share"], key=end["share"].get), "data_wait")
+        self.assertIn(end["advice"], self.must("watch", self.folder / "slow", "--once"))
+
     def test_energy_is_a_number_or_null_with_the_reason(self):
         for name in ("seen", "bare"):
             energy = self.result(name)["energy"]
@@ -67,6 +78,17 @@ class Watch(ConvoyTest):
             else:
                 self.assertAlmostEqual(energy["j_per_image"] * 96, (energy["cpu_j"] or 0) + (energy["gpu_j"] or 0))
         self.assertEqual(self.result("bare")["energy"]["reason"], "not measured")
+
+    def test_energy_of_gpus_through_nvml(self):
+        library = self.folder / "nvml/libnvidia-ml.so.1"
+        library.parent.mkdir()
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, ROOT / "tests/observe/fake_nvml.c"], check=True)
+        for ranks in (1, 2):  # one rank a host reads
+            path = f"{library.parent}:{os.environ.get('LD_LIBRARY_PATH', '')}"
+            energy = self.train(f"gpus-{ranks}", ranks=ranks, env={"LD_LIBRARY_PATH": path})["energy"]
+            self.assertEqual(energy["gpu_j"], 2.0)
+            self.assertIn("NVML", energy["source"])
+            self.assertAlmostEqual(energy["j_per_image"], (2.0 + (energy["cpu_j"] or 0)) / 96)
 
     def test_a_full_disk_takes_the_file_and_not_the_run(self):
         preload = self.folder / "full_disk.so"
@@ -81,7 +103,8 @@ class Watch(ConvoyTest):
                              self.result("bare")["numerics"]["final_weights_xxh3"])
 
     def test_flags_that_make_no_sense_are_refused(self):
-        for flags in (["--trace-steps", "5"], ["--trace-steps", "5:2"], ["--observe", "none,mllog"], ["--observe", "nonsense"]):
+        for flags in (["--trace-steps", "5"], ["--trace-steps", "5:2"], ["--trace", "no/such/folder/t.json"],
+                      ["--observe", "none,mllog"], ["--observe", "nonsense"]):
             self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "refused", *flags)
             self.assertFalse((self.folder / "refused").exists())
 
@@ -125,7 +148,8 @@ class Watch(ConvoyTest):
         drawn = subprocess.Popen([CONVOY, "watch", run, "--interval", "0.05"], stdout=other,
                                  env={key: value for key, value in os.environ.items() if key != "NO_COLOR"})
         plain_screen, plain_other = pty.openpty()
-        plain = subprocess.Popen([CONVOY, "watch", run, "--interval", "0.05"], stdout=plain_other, env=dict(os.environ, NO_COLOR="1"))
+        plain = subprocess.Popen([CONVOY, "watch", run, "--interval", "0.05"], stdout=plain_other,
+                                 env=dict(os.environ, NO_COLOR="1"))
         for process, end in ((drawn, other), (plain, plain_other)):
             self.addCleanup(process.kill)
             os.close(end)

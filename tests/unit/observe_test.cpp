@@ -1,13 +1,17 @@
 // Where time goes and what is advised; the bytes of event files; energy counters; steps of a trace; clocks.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "observe/appender.h"
 #include "observe/attribution.h"
 #include "observe/clock_offset.h"
 #include "observe/crc32c.h"
@@ -115,6 +119,29 @@ TEST_CASE("CRC-32C's known answers, and an event file's bytes") {
   CHECK(record.substr(12 + 12, 12) == std::string("\x2a\x0a\x0a\x08\x0a\x01"
                                                   "a\x15\0\0\0\x40",
                                                   12));
+}
+
+TEST_CASE("a file that grows on a full disk holds whole pieces once there is room again") {
+  const Folder folder;
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit whole{};
+  ::getrlimit(RLIMIT_FSIZE, &whole);
+  rlimit small = whole;
+  small.rlim_cur = 10;
+  Appender file(folder.path / "f", File::Mode::create, 0.0);
+  file.append("first.");
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  CHECK_THROWS(file.append("second."));  // four of its bytes fit
+  ::setrlimit(RLIMIT_FSIZE, &whole);
+  CHECK(read_text(folder.path / "f") == "first.seco");
+  file.append("third.");
+  CHECK(read_text(folder.path / "f") == "first.second.third.");
+  std::signal(SIGXFSZ, before);
+  Appender again(folder.path / "f", File::Mode::update, 1e9);
+  again.append("fourth.");
+  CHECK(read_text(folder.path / "f") == "first.second.third.");
+  again.flush();
+  CHECK(read_text(folder.path / "f") == "first.second.third.fourth.");
 }
 
 TEST_CASE("RAPL: packages and memory are counted, through a wrap; platform and mmio counters are not") {
