@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "train/experiment_fields.h"
-#include "train/result.h"
+#include "train/tool.h"
 
 namespace convoy {
 namespace {
