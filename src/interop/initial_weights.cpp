@@ -34,7 +34,7 @@ std::vector<std::string> complete_with_weights(Experiment& experiment, const Gra
   std::string digest;
   std::vector<std::string> warnings;
   if (comm.rank() == 0) {
-    Arena arena(graph, lower(graph, 1).layout, 0);
+    Arena arena(graph, lower(graph, 1, {.mode = Mode::inference}).layout, 0);
     arena.initialize(train.seed);
     const Imported imported = import_weights(train.weights, graph, arena, fresh_layers(experiment));
     digest = arena.digest();

@@ -58,7 +58,7 @@ class Diff(ConvoyTest):
         tensors = safetensors.numpy.load_file(side)
         with safetensors.safe_open(side, "numpy") as file:
             facts = {key: value for key, value in file.metadata().items() if key != "convoy_xxh3"}
-        where = "gradient of layer2.0.conv1.weight"
+        where = "gradient of layer2.0.downsample.0.weight"  # the others start behind a gamma of 0
         largest = int(numpy.abs(tensors[where]).argmax())
         tensors[where][largest] += numpy.linalg.norm(tensors[where]) / 4
         safetensors.numpy.save_file(tensors, spoilt, facts)

@@ -64,7 +64,7 @@ class Onnx(ConvoyTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.images = sorted((cls.folder / "images/val").rglob("*.jpg")) or sorted((cls.folder / "images/val").rglob("*.JPEG"))
+        cls.images = sorted((cls.folder / "images/val").rglob("*.JPEG"))
 
     def weights(self, name, network, resize):
         """A file of random weights for a job that has made its first step."""

@@ -38,7 +38,7 @@ weight_decay = 1e-3
 decay_norm = true
 [schedule]
 kind = "constant"
-rate = 0.05
+rate = 0.001
 """
 
 
@@ -99,7 +99,7 @@ class Torch(ConvoyTest):
     def test_resnet50_trains_one_step_equally_and_is_theirs_again(self):
         given, run = self.made("resnet50"), self.folder / "stepped"
         expected = self.torch("step", "resnet50", 8, given, self.folder / "images/train", SIDE, self.folder / "theirs.safetensors")
-        self.must("train", self.job_of("resnet50"), *self.sets, "--weights", given, "--out", run, "--quiet")
+        self.must("train", self.job_of("resnet50"), *self.sets[:2], *self.sets[4:], "--weights", given, "--out", run, "--quiet")
         first = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
         self.assertAlmostEqual(first["loss"] / expected["loss"], 1, 5)
         self.must("export", run, "--out", self.folder / "ours.safetensors")
@@ -125,7 +125,7 @@ class Torch(ConvoyTest):
     def test_resnet18_and_alexnet(self):
         self.equal_counts("resnet18", "resnet18", self.made("resnet18"))
         expected = self.equal_counts("alexnet", "alexnet-torchvision", self.made("alexnet", 224), 224)
-        code, out, err = convoy("predict", *sorted((self.folder / "images/val").rglob("*.jpg")), "--weights", self.made("alexnet", 224),
+        code, out, err = convoy("predict", *sorted((self.folder / "images/val").rglob("*.JPEG")), "--weights", self.made("alexnet", 224),
                                 "--job", self.job_of("alexnet-torchvision", 224), "--top", 1, "--threads", 1, "--json")
         self.assertEqual(code, 0, err)
         self.assertEqual([answer["top"][0]["class"] for answer in json.loads(out)["images"]], expected["first"])

@@ -62,7 +62,7 @@ def evaluate(model, classes, weights, folder, side):
 def step(model, classes, weights, folder, side, out):
     net = build(model, classes, weights).train()
     x, y = images_of(folder, side)
-    optimizer = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=1e-3, nesterov=True)
+    optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, weight_decay=1e-3, nesterov=True)
     loss = torch.nn.functional.cross_entropy(net(x), y)
     loss.backward()
     optimizer.step()

@@ -128,7 +128,7 @@ TEST_CASE("a ResNet-50 has torchvision's 161 parameters and 159 buffers") {
   options.input = 32;
   options.width = 4;
   const Graph graph = resnet(options);
-  Arena arena(graph, lower(graph, 1).layout, 0);
+  Arena arena(graph, lower(graph, 2).layout, 0);
   export_weights(folder.path / "w", graph, arena, 0, {});
   const Safetensors file(folder.path / "w");
   CHECK(file.tensors().size() == 161 + 159);
@@ -150,12 +150,13 @@ TEST_CASE("every bit of a file, turned over: refused, or it says the same") {
     if (refusal(bad) != "accepted") {
       ++refused;
     } else if (told(bad) == says) {
-      ++harmless;  // blanks, and the name of the checksum's own key
+      ++harmless;  // the name of the checksum's own key
     } else {
       FAIL("bit " << i % 8 << " of byte " << i / 8 << " changes what is read, and nobody says so");
     }
   }
-  CHECK(refused > 90 * harmless);
+  CHECK(harmless <= 8 * 11);  // bits of "convoy_xxh3": without it nothing is promised
+  CHECK(refused > 6000);
 }
 
 TEST_CASE("every shortened file is refused, and an appended one") {
