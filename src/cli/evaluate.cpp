@@ -143,7 +143,8 @@ void add_evaluate(CLI::App& app, Context& context) {
   set_examples(*command, {"convoy evaluate runs/a", "mpirun -n 4 convoy evaluate runs/a --held-out set/val"});
   auto flags = std::make_shared<Flags>();
   command
-      ->add_option("run", flags->run, "the run's folder; with --weights, a run or job file whose network it is")
+      ->add_option("run", flags->run,
+                   "the run's folder; with --weights, a run or job file whose network it is")
       ->type_name("RUN");
   command->add_option("--weights", flags->weights, "a safetensors file instead of a run's checkpoint")
       ->type_name("FILE");

@@ -213,8 +213,9 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
                                          all_of(placement.runs(comm.rank())), threads, tracing.sink());
     std::unique_ptr<Loader> held_out;
     if (sets.evaluation)
-      held_out = make_rank_loader(sets.evaluation, experiment, false,
-                                  {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads, nullptr);
+      held_out =
+          make_rank_loader(sets.evaluation, experiment, false, {comm.size(), experiment.minibatch.images},
+                           {comm.rank()}, threads, nullptr);
     auto record = std::make_unique<Record>();  // silent
     if (comm.rank() == 0) {
       describe_run(directory, experiment, context.arguments);

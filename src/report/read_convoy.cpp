@@ -85,6 +85,27 @@ void read_steps(const Json& result, Run& run) {
   run.add_speed(std::move(speeds), number(result, "efficiency.images_per_s"));
 }
 
+// Unless every rank says all of it.
+void read_step_parts(const Json& result, Run& run) {
+  StepParts sums;
+  double ranks = 0;
+  for (const Json& rank : list(result, "launch.per_rank")) {
+    const auto data = number(rank, "median_step.data_wait_s"),
+               compute = number(rank, "median_step.compute_s"),
+               exposed = number(rank, "median_step.communication_exposed_s"),
+               optimizer = number(rank, "median_step.optimizer_s");
+    if (!data || !compute || !exposed || !optimizer) return;
+    sums.data_wait += *data;
+    sums.compute += *compute;
+    sums.communication_exposed += *exposed;
+    sums.optimizer += *optimizer;
+    ++ranks;
+  }
+  if (ranks == 0) return;
+  run.step_parts = StepParts{sums.data_wait / ranks, sums.compute / ranks, sums.communication_exposed / ranks,
+                             sums.optimizer / ranks};
+}
+
 void read_evaluation(const Json& line, Run& run, Curve& losses, Curve& top1) {
   Evaluation evaluation{.step = integer(line, "step").value_or(-1),
                         .epoch = number(line, "epoch"),
@@ -176,6 +197,7 @@ Run read_convoy(const std::filesystem::path& file, const Json& result) {
   read_recipe(result, run);
   read_launch(result, run);
   read_steps(result, run);
+  read_step_parts(result, run);
   read_epochs(result, run);
   run.add_number("train_s", "training, seconds", number(result, "phases_s.train"), Better::less);
   run.add_number("peak_rss_bytes", "memory of a rank at most, bytes", number(result, "memory.peak_rss_bytes"),

@@ -49,6 +49,11 @@ struct StepSums {
   int64_t step = 0, loss = 0, correct1 = 0;  // loss in 2^-24 nats
 };
 
+// Where a step's time goes, seconds: of each part the mean over the ranks of their medians.
+struct StepParts {
+  double data_wait = 0, compute = 0, communication_exposed = 0, optimizer = 0;
+};
+
 using Facts = std::vector<std::pair<std::string, std::string>>;  // ordered; values as JSON text
 const std::string* find(const Facts& facts, const std::string& key);  // null: not known
 void set(Facts& facts, const std::string& key, const std::string& value);  // unless empty, or there already
@@ -66,6 +71,7 @@ struct Run {
   std::vector<Curve> curves{};
   std::vector<Evaluation> evaluations{};
   std::vector<StepSums> steps{};
+  std::optional<StepParts> step_parts{};
   std::string final_digest{};
   std::string held_out{};                    // fingerprint of the held-out set
   std::optional<int64_t> global_minibatch{};

@@ -317,7 +317,8 @@ void change(const Field& field) {
   std::visit(
       [&](auto* value) {
         using T = std::remove_cvref_t<decltype(*value)>;
-        if constexpr (std::is_same_v<T, std::string>) *value = field.choices.empty() ? "other" : field.choices.at(*value == field.choices[0]);
+        if constexpr (std::is_same_v<T, std::string>)
+          *value = field.choices.empty() ? "other" : field.choices.at(*value == field.choices[0]);
         if constexpr (std::is_same_v<T, std::filesystem::path>) *value = "/elsewhere";
         if constexpr (std::is_same_v<T, bool>) *value = !*value;
         if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) *value += 1;
@@ -331,8 +332,9 @@ void change(const Field& field) {
 
 TEST_CASE("the hash covers every key that changes the arithmetic, and no other") {
   // Where a run finds its images, when it looks at its accuracy, how its sums are cut, what it does not warn about.
-  const std::set<std::string> outside{"data.train", "data.held_out", "train.evaluate_every",
-                                      "train.bucket_mib", "train.weights", "train.fresh", "schedule.allow_large_rate"};
+  const std::set<std::string> outside{
+      "data.train",    "data.held_out", "train.evaluate_every",     "train.bucket_mib",
+      "train.weights", "train.fresh",   "schedule.allow_large_rate"};
   const std::vector<std::vector<std::string>> jobs{
       {"network.model=resnet50", "schedule.kind=poly", "schedule.warmup_steps=2"},
       {"network.model=alexnet-bn", "optimizer.kind=lars", "optimizer.variant=caffe",
@@ -368,13 +370,14 @@ TEST_CASE("the hash covers every key that changes the arithmetic, and no other")
 TEST_CASE("initial weights count by what they are, not by where they lie") {
   const std::string digest = "train.weights_xxh3=\"" + std::string(32, 'a') + '"';
   const std::string base = hash(parse(job), {}, {});
-  CHECK(arithmetic(parse(job), {}, {}).find("weights") == std::string::npos);  // jobs without them keep their hash
+  CHECK(arithmetic(parse(job), {}, {}).find("weights") ==
+        std::string::npos);  // jobs without them keep their hash
   CHECK(resolved_toml(parse(job)).find("weights") == std::string::npos);
   const Experiment e = parse(job, {"train.weights=/a/w", digest});
   CHECK(hash(e, {}, {}) != base);
   CHECK(hash(parse(job, {"train.weights=/b/w", "train.fresh=fc", digest}), {}, {}) == hash(e, {}, {}));
-  CHECK(hash(parse(job, {"train.weights=/a/w", "train.weights_xxh3=\"" + std::string(32, 'b') + '"'}), {}, {}) !=
-        hash(e, {}, {}));
+  CHECK(hash(parse(job, {"train.weights=/a/w", "train.weights_xxh3=\"" + std::string(32, 'b') + '"'}), {},
+             {}) != hash(e, {}, {}));
   CHECK(hash(parse(resolved_toml(e)), {}, {}) == hash(e, {}, {}));
   CHECK(refusal(job, {digest}).find("only train.weights reads it") != std::string::npos);
   CHECK(refusal(job, {"train.fresh=fc"}).find("only train.weights reads it") != std::string::npos);
