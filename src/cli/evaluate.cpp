@@ -19,6 +19,7 @@
 #include "data/loader.h"
 #include "train/checkpoints.h"
 #include "train/network.h"
+#include "train/predictions.h"
 #include "train/run_directory.h"
 #include "train/trainer.h"
 
@@ -28,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
-  std::string run, held_out, checkpoint, backend = "onednn";
+  std::string run, held_out, checkpoint, predictions, backend = "onednn";
   int threads = 0, loader_threads = 0;
   bool oversubscribe = false;
   Voice voice;
@@ -118,8 +119,14 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   options.local_workers = {comm.rank()};
   options.threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
   const auto loader = make_loader(dataset, options);
-  const Totals totals = evaluate(*plan, *loader, program.images, comm);
-  if (comm.rank() == 0) print_counts(flags, step, totals, arena.digest());
+  Predictions predictions{dataset->fingerprint(), arena.digest(), step, {}};
+  const Totals totals = flags.predictions.empty()
+                            ? evaluate(*plan, *loader, program.images, comm)
+                            : evaluate(*plan, program, *loader, comm, predictions.images);
+  if (comm.rank() == 0) {
+    if (!flags.predictions.empty()) write_predictions(flags.predictions, predictions);
+    print_counts(flags, step, totals, predictions.weights);
+  }
   require(
       totals.nonfinite == 0, Exit::diverged,
       "the loss of {} of {} held-out images is not finite: these weights have diverged; evaluate an earlier "
@@ -138,6 +145,10 @@ void add_evaluate(CLI::App& app, Context& context) {
   command->add_option("--held-out", flags->held_out, "packed held-out set (default: the run's)")
       ->type_name("FOLDER");
   command->add_option("--checkpoint", flags->checkpoint, "a checkpoint file (default: the newest of the run)")
+      ->type_name("FILE");
+  command
+      ->add_option("--predictions", flags->predictions,
+                   "also write what is predicted for every image; `convoy compare` reads RUN/predictions.csv")
       ->type_name("FILE");
   command->add_option("--backend", flags->backend, "backend of every rank")
       ->capture_default_str()

@@ -34,23 +34,12 @@ std::string list(const std::string& title, const std::vector<Flag>& flags) {
   return text;
 }
 
-std::string usage(const CLI::App& command, const std::string& name) {
-  std::string line = name;
-  for (const Flag& argument : arguments_of(command)) {
-    const std::string word = argument.names.front() + (argument.many ? "..." : "");
-    line += argument.required ? " " + word : " [" + word + "]";
-  }
-  for (const Flag& flag : flags_of(command))
-    if (flag.required) line += fmt::format(" {} {}", flag.names.back(), flag.value);
-  return line + (commands_of(command).empty() ? " [flags]" : " COMMAND") + "\n";
-}
-
 }  // namespace
 
 std::string Help::make_help(const CLI::App* command, std::string name, CLI::AppFormatMode) const {
   std::string text = command->get_description();
   if (text.empty() || text.back() != '\n') text += '\n';
-  text += heading("Usage") + "  " + usage(*command, name);
+  text += heading("Usage") + "  " + usage_of(*command, name) + "\n";
   const auto commands = commands_of(*command);
   if (!commands.empty()) text += heading("Commands");
   for (const CLI::App* sub : commands) text += entry(sub->get_name(), purpose_of(*sub));

@@ -9,7 +9,7 @@
 #include "cli/tree.h"
 #include "cli/voice.h"
 #include "comm/affinity.h"
-#include "train/result.h"
+#include "train/tool.h"
 
 namespace convoy::cli {
 namespace {

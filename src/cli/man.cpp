@@ -38,9 +38,11 @@ std::string section(const CLI::App& command) {
   text += ".fi\n";
   for (const Flag& argument : arguments_of(command)) text += entry(argument);
   for (const Flag& flag : flags_of(command)) text += entry(flag);
+  // Filled anew; an empty line begins a paragraph.
   std::istringstream footer(command.get_footer());
-  for (std::string line, start = ".PP\n"; std::getline(footer, line); start = ".br\n")
-    text += start + plain(line) + "\n";
+  std::string start = ".PP\n";
+  for (std::string line; std::getline(footer, line); start = line.empty() ? ".PP\n" : "")
+    if (!line.empty()) text += start + plain(line) + "\n";
   return text;
 }
 
@@ -84,14 +86,11 @@ what a run did and what its bits depend on; read by \fBconvoy compare\fR
 )";
 
 std::string page(const CLI::App& app) {
-  std::string text = ".TH CONVOY 1 \"\" \"convoy " CONVOY_VERSION "\" \"User commands\"\n.SH NAME\n";
+  std::string text =
+      ".TH CONVOY 1 \"\" \"convoy " CONVOY_VERSION "\" \"User commands\"\n.ad l\n.nh\n.SH NAME\n";
   text += "convoy \\- " + plain(purpose_of(app).substr(purpose_of(app).find(' ') + 1)) + "\n.SH SYNOPSIS\n";
-  for (const CLI::App* command : commands_of(app)) {
-    std::string line;
-    for (const Flag& argument : arguments_of(*command))
-      line += " \\fI" + plain(argument.names.front() + (argument.many ? "..." : "")) + "\\fR";
-    text += fmt::format("\\fBconvoy {}\\fR [flags]{}\n.br\n", plain(command->get_name()), line);
-  }
+  for (const CLI::App* command : commands_of(app))
+    text += plain(usage_of(*command, "convoy " + name_of(*command))) + "\n.br\n";
   text += ".SH EXAMPLES\n.nf\n";
   for (const std::string& line : examples_of(app)) text += plain(line) + "\n";
   text += ".fi\n.SH COMMANDS\n";

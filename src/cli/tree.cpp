@@ -85,6 +85,17 @@ std::vector<std::string> examples_of(const CLI::App& command) {
   return examples;
 }
 
+std::string usage_of(const CLI::App& command, const std::string& name) {
+  std::string line = name;
+  for (const Flag& argument : arguments_of(command)) {
+    const std::string word = argument.names.front() + (argument.many ? "..." : "");
+    line += fmt::format("{}{}{}", argument.required ? " " : " [", word, argument.required ? "" : "]");
+  }
+  for (const Flag& flag : flags_of(command))
+    if (flag.required) line += fmt::format(" {} {}", flag.names.back(), flag.value);
+  return line + (commands_of(command).empty() ? " [flags]" : " COMMAND");
+}
+
 std::string choices_text(const std::vector<std::string>& choices) {
   return fmt::format("{{{}}}", fmt::join(choices, ","));
 }

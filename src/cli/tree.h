@@ -31,6 +31,8 @@ void set_examples(CLI::App& command, std::initializer_list<const char*> lines);
 std::string name_of(const CLI::App& command);
 std::string purpose_of(const CLI::App& command);
 std::vector<std::string> examples_of(const CLI::App& command);
+std::string usage_of(const CLI::App& command,
+                     const std::string& name);  // "convoy pack source --out FOLDER [flags]"
 
 // A value out of a few; a mistyped one is told the nearest.
 CLI::Validator one_of(std::vector<std::string> choices);

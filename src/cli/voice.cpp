@@ -30,8 +30,8 @@ void add_levels(CLI::App& command, Voice& voice) {
   command.add_flag("--verbose", voice.verbose, "details too")->excludes(quiet);
 }
 
-void add_json(CLI::App& command, bool& json) {
-  command.add_flag("--json", json, "the result as one JSON object");
+CLI::Option* add_json(CLI::App& command, bool& json) {
+  return command.add_flag("--json", json, "the result as one JSON object");
 }
 
 void print_json(const Json& report) { print(report, 2); }

@@ -10,7 +10,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace convoy::cli {
 
@@ -20,8 +21,8 @@ struct Voice {
   Log log(int rank = 0, const std::string& host = "", const std::string& file = "") const;
 };
 
-void add_levels(CLI::App& command, Voice& voice);  // --quiet and --verbose
-void add_json(CLI::App& command, bool& json);      // --json
+void add_levels(CLI::App& command, Voice& voice);      // --quiet and --verbose
+CLI::Option* add_json(CLI::App& command, bool& json);  // --json
 
 void print_json(const nlohmann::ordered_json& report);        // indented: reports
 void print_json_line(const nlohmann::ordered_json& summary);  // one line: what a command that writes has done

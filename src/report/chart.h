@@ -19,7 +19,7 @@ struct Series {
 
 struct LineChart {
   std::string title{}, x_label{}, y_label{};
-  std::string unit{};  // after each number on the y axis
+  std::string unit{};  // of the dots' values
   bool dots = false;   // one a point, which tells its values when pointed at
   std::vector<Series> series{};
 };

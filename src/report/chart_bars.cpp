@@ -11,20 +11,7 @@
 namespace convoy::report {
 namespace {
 
-constexpr double row_height = 46, bar_height = 20, key_height = 18;
-
-std::string key(const Frame& frame, const std::vector<std::string>& parts) {
-  std::string svg;
-  double x = frame.west;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    svg += fmt::format(
-        "<rect class=\"p{}\" x=\"{:.1f}\" y=\"4\" width=\"11\" height=\"11\"/>"
-        "<text x=\"{:.1f}\" y=\"14\">{}</text>\n",
-        i, x, x + 15, escape_markup(parts[i]));
-    x += 26 + 6.4 * static_cast<double>(parts[i].size());
-  }
-  return svg;
-}
+constexpr double row_height = 46, bar_height = 20;
 
 }  // namespace
 
@@ -33,13 +20,13 @@ std::string svg(const BarChart& chart) {
   for (const Bar& bar : chart.bars)
     high = std::max(high, std::accumulate(bar.parts.begin(), bar.parts.end(), 0.0));
   if (!(high > 0) || !std::isfinite(high)) return "";
-  Frame frame{.west = 20, .south = key_height + 8 + row_height * static_cast<double>(chart.bars.size())};
+  Frame frame{.west = 20, .south = 6 + row_height * static_cast<double>(chart.bars.size())};
   frame.height = frame.south + 46;
   frame.x = round_scale(0, high);
-  std::string text = begin_svg(frame, chart.title) + key(frame, chart.parts);
+  std::string text = begin_svg(frame, chart.title);
   for (size_t i = 0; i < chart.bars.size(); ++i) {
     const Bar& bar = chart.bars[i];
-    const double top = key_height + 8 + row_height * static_cast<double>(i);
+    const double top = 6 + row_height * static_cast<double>(i);
     text += fmt::format("<text class=\"letter {}\" x=\"{}\" y=\"{:.1f}\">{}</text>\n", style_of(bar.side),
                         frame.west, top + 11, escape_markup(bar.label));
     double from = 0;

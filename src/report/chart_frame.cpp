@@ -32,14 +32,14 @@ std::string x_axis(const Frame& frame, const std::string& label, bool counts) {
                    frame.south + 38, escape_markup(label));
 }
 
-std::string y_axis(const Frame& frame, const std::string& label, const std::string& unit) {
+std::string y_axis(const Frame& frame, const std::string& label) {
   std::string svg;
   for (const double value : frame.y.ticks()) {
     const double y = frame.y_at(value);
     svg += fmt::format(
         "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
-        "<text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}{}</text>\n",
-        frame.west, frame.east, y, y, frame.west - 6, y + 4, tick_text(value), unit);
+        "<text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n",
+        frame.west, frame.east, y, y, frame.west - 6, y + 4, tick_text(value));
   }
   return svg + fmt::format(
                    "<text class=\"label\" x=\"13\" y=\"{0:.1f}\" text-anchor=\"middle\" "

@@ -19,7 +19,7 @@ struct Frame {
 
 std::string begin_svg(const Frame& frame, const std::string& title);
 std::string x_axis(const Frame& frame, const std::string& label, bool counts);  // counts: "20 k", "1.5 M"
-std::string y_axis(const Frame& frame, const std::string& label, const std::string& unit);
+std::string y_axis(const Frame& frame, const std::string& label);
 std::string style_of(size_t side);  // "s0"
 std::string tick_text(double value);
 

@@ -11,7 +11,7 @@
 namespace convoy::report {
 namespace {
 
-constexpr double row_height = 62, bars_height = 34;
+constexpr double row_height = 68, bars_height = 34;
 constexpr size_t bins = 48;
 
 double quantile(const std::vector<double>& sorted, double share) {
@@ -36,13 +36,15 @@ std::string histogram(const Frame& frame, const Spread& row, double bottom) {
   return svg;
 }
 
+// |--|--|: the median within its interval.
 std::string median_mark(const Frame& frame, const Spread& row, double y) {
-  const double x = frame.x_at(row.median);
   std::string svg;
   if (row.interval)
-    svg = fmt::format("<line class=\"interval\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-                      frame.x_at(row.interval->low), frame.x_at(row.interval->high), y, y);
-  return svg + fmt::format("<circle class=\"median\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\"/>\n", x, y);
+    svg = fmt::format("<path class=\"interval\" d=\"M{0:.1f},{2:.1f}v6m0,-3H{1:.1f}m0,-3v6\"/>\n",
+                      frame.x_at(row.interval->low), frame.x_at(row.interval->high), y - 3);
+  return svg +
+         fmt::format("<line class=\"median\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\"/>\n",
+                     frame.x_at(row.median), y - 5, y + 5);
 }
 
 }  // namespace
@@ -54,8 +56,8 @@ std::string svg(const SpreadChart& chart) {
     std::erase_if(row.values, [](double value) { return !std::isfinite(value); });
     if (row.values.empty() || !std::isfinite(row.median)) continue;
     std::ranges::sort(row.values);
-    // A hundredth at each end may lie outside: one slow step shall not press all others together.
-    const double from = std::min(quantile(row.values, 0.01), row.median), to = quantile(row.values, 0.99);
+    // Some may lie outside: a few slow steps shall not press all others together.
+    const double from = std::min(quantile(row.values, 0.01), row.median), to = quantile(row.values, 0.98);
     low = rows.empty() ? from : std::min(low, from);
     high = std::max({high, to, row.median});
     rows.push_back(std::move(row));

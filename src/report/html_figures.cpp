@@ -101,12 +101,13 @@ std::string step_time_figure(const Comparison& comparison) {
   const Row* row = row_named(comparison, "images_per_s");
   if (row == nullptr) return "";
   // A step's time where all steps are of the same images, else the time of as many.
-  std::optional<int64_t> minibatch = comparison.runs.front().global_minibatch;
-  for (const Run& run : comparison.runs)
-    if (run.global_minibatch != minibatch) minibatch.reset();
-  const double images = minibatch ? static_cast<double>(*minibatch) : 1000;
+  const int64_t minibatch = comparison.runs.front().global_minibatch.value_or(0);
+  const bool equal = minibatch > 0 && std::ranges::all_of(comparison.runs, [minibatch](const Run& run) {
+                       return run.global_minibatch.value_or(0) == minibatch;
+                     });
+  const double images = equal ? static_cast<double>(minibatch) : 1000;
   const std::string of = fmt::format("{:.0f} images", images);
-  SpreadChart chart{.title = minibatch ? "Time of a step" : "Time of 1000 images",
+  SpreadChart chart{.title = equal ? "Time of a step" : "Time of 1000 images",
                     .x_label = "seconds for " + of};
   for_each_run(comparison, [&](size_t side, const Run& run, const std::string& letter) {
     const Quantity* speed = run.quantity("images_per_s");
@@ -120,28 +121,36 @@ std::string step_time_figure(const Comparison& comparison) {
   });
   return figure(
       svg(chart), chart.title,
-      "Bars: how often a step took so long, without the slowest hundredth. Dot: median; line: its 95 % interval.",
+      "Bars: how often a step took so long, without the slowest fiftieth. Mark: the median, and its 95 % interval.",
       key_of(comparison));
 }
 
 std::string step_parts_figure(const Comparison& comparison) {
-  constexpr std::array names{"step_data_wait_s", "step_compute_s", "step_communication_s",
-                             "step_optimizer_s"};
+  constexpr std::array parts{&StepParts::data_wait, &StepParts::compute, &StepParts::communication_exposed,
+                             &StepParts::optimizer};
   BarChart chart{.title = "Where a step's time goes",
-                 .x_label = "seconds a step, mean of the ranks' medians",
+                 .x_label = "seconds a step",
                  .parts = {"data", "compute", "exposed communication", "optimizer"}};
   for (size_t side = 0; side < comparison.sides.size(); ++side) {
-    Bar bar{side, comparison.sides[side].label, {}};
-    for (const char* name : names)
-      if (const Row* row = row_named(comparison, name); row != nullptr && row->cells.at(side).value)
-        bar.parts.push_back(std::max(0.0, *row->cells[side].value));
-    if (bar.parts.size() == names.size()) chart.bars.push_back(std::move(bar));
+    Bar bar{side, comparison.sides[side].label, std::vector<double>(parts.size())};
+    double runs = 0;
+    for (const size_t index : comparison.sides[side].runs)
+      if (const auto& spent = comparison.runs[index].step_parts) {
+        for (size_t part = 0; part < parts.size(); ++part)
+          bar.parts[part] += std::max(0.0, (*spent).*parts[part]);
+        ++runs;
+      }
+    for (double& seconds : bar.parts) seconds /= runs;
+    if (runs > 0) chart.bars.push_back(std::move(bar));
   }
+  std::string key;
+  for (size_t part = 0; part < parts.size(); ++part)
+    key += fmt::format("{}<span class=\"p{}\">■</span> {}", part == 0 ? "" : ", ", part, chart.parts[part]);
   return figure(
       svg(chart), chart.title,
-      "Data: waiting for images. Exposed communication: waiting for the sum of gradients after the backward "
-      "pass.",
-      key_of(comparison));
+      "Mean over the ranks of their median steps. Data: waiting for images. Exposed communication: waiting for "
+      "the sum of gradients after the backward pass.",
+      key + ". " + key_of(comparison));
 }
 
 }  // namespace convoy::report

@@ -1,13 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/markup.h"
-#include "base/text.h"
 #include "report/chart_frame.h"
 #include "report/comparability.h"
 #include "report/html_parts.h"
+#include "report/print.h"
 
 namespace convoy::report {
 namespace {
@@ -16,12 +15,8 @@ std::string soft(const std::string& text) {
   return text.empty() ? "" : "<small>" + escape_markup(text) + "</small>";
 }
 
-std::string number(double value) {
-  return std::abs(value) >= 1e6 ? human_count(value) : fmt::format("{:.5g}", value);
-}
-
 std::string value_text(const Row& row, double value) {
-  return row.share ? fmt::format("{:.2f} %", 100 * value) : number(value);
+  return row.share ? fmt::format("{:.2f} %", 100 * value) : shown(value);
 }
 
 std::string cell_html(const Row& row, const Cell& cell) {
@@ -68,11 +63,10 @@ std::string verdict_html(const Change& change) {
 }
 
 std::string run_html(const Run& run) {
-  std::string html =
-      "<code>" + escape_markup(run.path) + "</code>" + soft(run.format == "convoy" ? "" : run.format);
+  std::string html = "<code>" + escape_markup(run.path) + "</code>";
   if (!run.status.empty() && run.status != "completed")
     html += " <span class=\"bad\">" + escape_markup(run.status) + "</span>";
-  return html;
+  return html + soft(run.format == "convoy" ? "" : "from " + run.format) + soft(launch_words(run));
 }
 
 }  // namespace
@@ -109,8 +103,9 @@ std::string verdict_banner(const Comparison& comparison) {
                       : comparison.exit_code != 0 || doubtful ? "doubt"
                                                               : "good";
   std::string names;
-  for (size_t i = 0; i < comparison.sides.size(); ++i)
-    names += (i == 0 ? "" : i == 1 ? " against baseline: " : ", ") + escape_markup(comparison.sides[i].name);
+  for (size_t i = 1; i < comparison.sides.size(); ++i)
+    names += (i == 1 ? "" : ", ") + escape_markup(comparison.sides[i].name);
+  names += " against " + escape_markup(comparison.sides.front().name);
   return fmt::format(
       "<header class=\"banner {}\">\n<h1>{}</h1>\n<p><strong>{}</strong></p>\n<p>Exit code {}</p>\n</header>\n",
       style, names, escape_markup(comparison.verdict), comparison.exit_code);
@@ -123,8 +118,7 @@ std::string sides_table(const Comparison& comparison) {
   for (size_t i = 0; i < comparison.sides.size(); ++i) {
     const Side& side = comparison.sides[i];
     std::string files;
-    for (const size_t run : side.runs)
-      files += (files.empty() ? "" : "<br/>") + run_html(comparison.runs[run]);
+    for (const size_t run : side.runs) files += "<div>" + run_html(comparison.runs[run]) + "</div>";
     const bool related = i > 0 && i < comparison.pairings.size();
     table.rows.push_back({swatch(i, side.label), escape_markup(side.name),
                           related ? in_words(comparison.pairings[i].kinship) : "baseline", files});

@@ -193,7 +193,7 @@ void visit_allreduce(AllreduceOptions& a, const Visit& visit) {
          .key = "wire",
          .slot = &a.wire,
          .choices = {"f32", "fp16", "bf16"},
-         .arithmetic = a.wire != "f32"});
+         .absent = "\"f32\""});
   visit({"allreduce",
          "scale",
          &a.scale,

@@ -5,10 +5,10 @@
 #include <type_traits>
 
 #include "base/file.h"
-#include "train/checkpoint.h"
 #include "train/experiment_fields.h"
 #include "train/run_directory.h"
 #include "train/schedule.h"
+#include "train/tool.h"
 
 namespace convoy {
 namespace {
@@ -219,19 +219,6 @@ Json Result::json() const {
 
 void Result::write(const std::filesystem::path& path) const {
   replace_file(path, json().dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-}
-
-Json tool_json() {
-#if defined(__clang__)
-  const std::string compiler = "Clang " __clang_version__;
-#else
-  const std::string compiler = "GCC " __VERSION__;
-#endif
-  return {{"name", "convoy"},
-          {"version", CONVOY_VERSION},
-          {"compiler", compiler},
-          {"flags", CONVOY_FLAGS},
-          {"libraries", {{"hdf5", checkpoint_library()}}}};
 }
 
 }  // namespace convoy

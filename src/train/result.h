@@ -56,8 +56,6 @@ class Result {
   FinalRecord known_;
 };
 
-// Tool version, compiler, flags and libraries of this build.
-Json tool_json();
 // Nearest-rank quantiles {min, p05, p25, median, p75, p95, max} of a non-empty sample.
 Json quantiles(std::vector<double> values);
 

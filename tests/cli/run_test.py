@@ -58,7 +58,7 @@ class Run(ConvoyTest):
         self.assertIn("same task, other recipe", out)
         self.assertIn("optimizer.momentum", out)
         before, after = (self.result(name)["epochs"][-1]["correct1"] for name in ("whole", "other"))
-        code, out, _ = convoy(*compare, "--accuracy-margin", 0.01)  # of 18 images
+        code, out, _ = convoy(*compare, "--fail-if", "held_out_top1 < -0.01")  # points, of 18 images
         self.assertEqual(code, 1 if after < before else 0, out)
         job = self.folder / "wider.toml"
         job.write_text(self.job.read_text().replace("width = 4", "width = 8"))

@@ -60,7 +60,7 @@ class Usage(ConvoyTest):
         self.refused(1, "train", self.job, "--train", self.folder / "nowhere", says="nowhere")
         self.refused(64, "train", self.job, says="--train")
         self.refused(1, "verify", self.folder / "nowhere", says="nowhere")
-        self.refused(1, "compare", self.folder / "a", self.folder / "b", says=str(self.folder / "a"))
+        self.refused(64, "compare", self.folder / "a", self.folder / "b", says=str(self.folder / "a"))
 
     def test_rank_counts_that_do_not_fit_say_which_would(self):
         self.refused(64, "train", self.job, *self.sets, "--oversubscribe", "--out", self.folder / "three", ranks=3,
