@@ -64,6 +64,22 @@ std::string regression_words(const Row& row, const Side& side, const Change& cha
                            *change.amount < 0 ? "lower" : "higher");
 }
 
+// What a test over one run's images cannot know.
+void add_seeds_note(Comparison& comparison) {
+  for (const Row& row : comparison.rows)
+    for (size_t side = 1; side < comparison.sides.size(); ++side) {
+      const Verdict verdict = row.changes[side].verdict;
+      if (!row.share || !row.decides || comparison.pairings[side].kinship == Kinship::identical ||
+          comparison.sides[side].runs.size() > 1 || comparison.sides.front().runs.size() > 1 ||
+          (verdict != Verdict::worse && verdict != Verdict::better))
+        continue;
+      comparison.notes.push_back(
+          "one run a side: these two networks differ, but another seed of the same recipe may differ as much; compare "
+          "several seeds of each");
+      return;
+    }
+}
+
 void decide(Comparison& comparison) {
   std::vector<std::string> regressions, doubts;
   const bool by_rules = !comparison.rules.empty();
@@ -80,7 +96,7 @@ void decide(Comparison& comparison) {
   }
   bool unjudged = false;
   for (const RuleOutcome& rule : comparison.rules) {
-    if (rule.broken) regressions.push_back(fmt::format("--fail-if {}", rule.words));
+    if (rule.broken) regressions.push_back(fmt::format("--fail-if '{}' holds", rule.rule));
     unjudged = unjudged || !rule.judged;
   }
   const std::string base = comparison.sides.front().label;
@@ -109,7 +125,7 @@ Comparison compare(std::vector<std::vector<Run>> arguments, const CompareOptions
   if (std::ranges::any_of(comparison.pairings, refused) && !options.force) {
     comparison.refused = true;
     comparison.exit_code = 2;
-    comparison.verdict = "not comparable: they did not do the same task; --force compares them all the same";
+    comparison.verdict = "refused: they did not do the same task; --force compares them all the same";
     return comparison;
   }
   for (size_t side = 1; side < comparison.sides.size(); ++side)
@@ -117,6 +133,7 @@ Comparison compare(std::vector<std::vector<Run>> arguments, const CompareOptions
   add_rows(comparison, options.rows);
   judge_rules(comparison, options.rules);
   check_references(comparison, options.references);
+  add_seeds_note(comparison);
   decide(comparison);
   return comparison;
 }

@@ -168,7 +168,8 @@ std::string shown(const Row& row, const Change& change) {
     text += fmt::format(" [{:+.1f}, {:+.1f}]", 100 * change.interval->low, 100 * change.interval->high);
   if (!change.words.empty()) text += " " + change.words;
   if (change.test && row.decides)
-    text += change.test->p < 1e-4 ? ", p < 0.0001" : fmt::format(", p = {:.2g}", change.test->p);
+    text += fmt::format(", {}{}", row.share ? change.test->name + ": " : "",
+                        change.test->p < 1e-4 ? "p < 0.0001" : fmt::format("p = {:.2g}", change.test->p));
   return text;
 }
 

@@ -136,10 +136,7 @@ Run read_torchvision(const std::filesystem::path& file, const std::string& text)
 }
 
 Run read_ffcv(const std::filesystem::path& file, const std::string& text) {
-  Run run{.path = file.string(),
-          .name = file.parent_path().filename().string(),
-          .format = "ffcv",
-          .status = "running"};
+  Run run{.path = file.string(), .name = file.parent_path().filename().string(), .format = "ffcv"};
   if (run.name.empty()) run.name = file.filename().string();
   std::error_code ignored;
   std::optional<double> epochs;
@@ -170,7 +167,7 @@ Run read_ffcv(const std::filesystem::path& file, const std::string& text) {
     best = std::max(best.value_or(*top1), *top1);
     if (const auto value = number(*line, "train_loss")) loss = value;
     seconds = number(*line, "relative_time");
-    if (epochs && *epoch + 1 >= *epochs) run.status = "completed";
+    if (epochs) run.status = *epoch + 1 >= *epochs ? "completed" : "running";
     run.evaluations.push_back(
         {.step = static_cast<int64_t>(run.evaluations.size()), .epoch = *epoch + 1, .top1 = top1});
   }

@@ -1,5 +1,7 @@
 // MLPerf training logs: lines that hold ":::MLLOG {"key": ..., "value": ..., "time_ms": ..., "metadata": {...}}". Names of
 // hyperparameters become the keys of convoy's recipes where they mean the same, so that the two can be set side by side.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/digest.h"
@@ -24,6 +26,15 @@ std::string name_of(const std::vector<Run>& runs, const std::vector<size_t>& mem
   for (size_t i = 0; i < std::min<size_t>(members.size(), 5); ++i) names.push_back(runs[members[i]].name);
   return fmt::format("{} runs: {}{}", members.size(), fmt::join(names, ", "),
                      members.size() > 5 ? ", ..." : "");
+}
+
+// Runs of one name, in folders of others: their paths tell them apart.
+void tell_apart(std::vector<Run>& runs) {
+  std::map<std::string, int> times;
+  for (const Run& run : runs) ++times[run.name];
+  for (Run& run : runs)
+    if (const std::filesystem::path path(run.path); times[run.name] > 1)
+      run.name = (path.filename() == "result.json" ? path.parent_path() : path).string();
 }
 
 // The commands of one file of hyperfine's are the sides.
@@ -107,6 +118,7 @@ void set_sides(Comparison& comparison, std::vector<std::vector<Run>> arguments,
     }
     if (!each && group_by.empty()) comparison.sides.push_back(std::move(side));
   }
+  tell_apart(comparison.runs);
   if (are_single_benchmarks(comparison.runs)) call_all_time(comparison.runs);
   if (!group_by.empty())
     group(comparison, group_by);
