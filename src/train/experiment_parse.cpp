@@ -207,21 +207,26 @@ class Parser {
     }
   }
 
-  // Near as a whole; or a key of another table, by that very name or, without a table, nearly so.
+  // A key of that table, or of the table with the nearest name; else of any table, by its very name or, where no table is
+  // named, nearly so. Table and key are held against others each for itself: together, long names are all alike.
   std::string nearest_key(const std::string& name) const {
     const size_t dot = name.find('.');
     const std::string word = dot == std::string::npos ? name : name.substr(dot + 1);
-    std::vector<std::string> names(known_.begin(), known_.end()), words, elsewhere;
-    if (dot == std::string::npos) names.assign(std::begin(heading), std::end(heading));
-    if (dot == std::string::npos) names.insert(names.end(), sections_.begin(), sections_.end());
-    for (const auto& known : known_) {
-      words.push_back(known.substr(known.find('.') + 1));
-      if (words.back() == word) elsewhere.push_back(known);
+    std::vector<std::string> sections(sections_.begin(), sections_.end()), words, elsewhere;
+    if (dot == std::string::npos) {
+      sections.insert(sections.end(), std::begin(heading), std::end(heading));
+      if (const std::string near = nearest(name, sections); !near.empty()) return near;
     }
-    const std::string near = nearest(name, names);
-    const bool misplaced = !elsewhere.empty() && (near.empty() || sections_.contains(name.substr(0, dot)));
-    if (misplaced) return fmt::format("{}", fmt::join(elsewhere, " or "));
-    if (!near.empty() || dot != std::string::npos) return near;
+    const std::string section = dot == std::string::npos ? "" : nearest(name.substr(0, dot), sections);
+    for (const auto& known : known_) {
+      const std::string key = known.substr(known.find('.') + 1);
+      if (section.empty() || known.starts_with(section + ".")) words.push_back(key);
+      if (key == word) elsewhere.push_back(known);
+    }
+    if (!section.empty())
+      if (const std::string near = nearest(word, words); !near.empty()) return section + "." + near;
+    if (!elsewhere.empty()) return fmt::format("{}", fmt::join(elsewhere, " or "));
+    if (dot != std::string::npos) return "";
     const auto found = std::find(words.begin(), words.end(), nearest(word, words));
     return found == words.end() ? "" : *std::next(known_.begin(), found - words.begin());
   }
