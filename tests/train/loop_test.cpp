@@ -287,7 +287,9 @@ TEST_CASE("a step that is not finite on one rank is left out on all, counted, an
 
 TEST_CASE("weights that are ruined are no accident: eight steps are left out, then the run ends") {
   Run run;
-  run.experiment.train = {.steps = 20, .evaluate_every = 0, .on_nonfinite = "skip"};
+  run.experiment.train.steps = 20;
+  run.experiment.train.evaluate_every = 0;
+  run.experiment.train.on_nonfinite = "skip";
   run.experiment.schedule = {.kind = "constant", .rate = 1e30};
   Notes notes;
   run.record = &notes;
