@@ -14,6 +14,7 @@
 #include "cli/datasets.h"
 #include "cli/diff_report.h"
 #include "cli/model.h"
+#include "cli/tree.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
 #include "interop/initial_weights.h"
@@ -223,11 +224,13 @@ int diff(const Flags& flags) {
 void add_diff(CLI::App& app, Context& context) {
   auto* command =
       app.add_subcommand("diff", "two backends or builds on one batch, layer by layer: is it rounding?");
+  set_examples(
+      *command,
+      {"convoy diff jobs/demo.toml --train set/train                  # reference loops against oneDNN",
+       "convoy diff runs/first --a onednn --b onednn --b-threads 2    # do the bits depend on threads?",
+       "convoy diff jobs/demo.toml --b onednn --write old.diff        # with one build, then another:",
+       "convoy diff jobs/demo.toml --b onednn --against old.diff"});
   command->footer(
-      "  convoy diff jobs/demo.toml --train set/train                       reference loops against oneDNN\n"
-      "  convoy diff runs/first --a onednn --b onednn --b-threads 2         does the thread count change the bits?\n"
-      "  convoy diff jobs/demo.toml --b onednn --write old.diff             with one build, then with another:\n"
-      "  convoy diff jobs/demo.toml --b onednn --against old.diff\n"
       "Exit code: 0 equal or rounding, 1 not rounding. The bound is that of backends/check/compare.h.");
   auto flags = std::make_shared<Flags>();
   command->add_option("what", flags->what, "a job file, or a run's folder for its newest weights")

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/model.h"
+#include "cli/tree.h"
 #include "interop/description.h"
 #include "interop/onnx.h"
 #include "interop/weights.h"
@@ -55,10 +56,12 @@ int export_model(const Flags& flags) {
 
 void add_export(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("export", "weights for other programs: safetensors or ONNX");
+  set_examples(*command, {"convoy export runs/first --out resnet50.safetensors",
+                          "convoy export runs/first --out resnet50.onnx",
+                          "convoy export resnet50.safetensors --model resnet50 --out resnet50.onnx"});
   command->footer(
-      "  convoy export runs/first --out resnet50.safetensors        into torchvision: load_state_dict(strict=True)\n"
-      "  convoy export runs/first --out resnet50.onnx               input: [N, 3, H, W] f32, normalised; output: logits\n"
-      "  convoy export resnet50.safetensors --model resnet50 --out resnet50.onnx");
+      "safetensors: torchvision's names, for load_state_dict(strict=True). ONNX: input [N, 3, H, W] f32, normalised; output\n"
+      "logits.");
   auto flags = std::make_shared<Flags>();
   command->add_option("source", flags->model.source, "a run's folder, a checkpoint, or a safetensors file")
       ->required();

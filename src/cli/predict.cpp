@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/datasets.h"
 #include "cli/model.h"
+#include "cli/tree.h"
 #include "comm/affinity.h"
 #include "data/augment.h"
 #include "data/decode.h"
@@ -153,6 +154,7 @@ void print_line(const Answer& answer, const Model& model) {
 }
 
 int predict(const Flags& flags) {
+  require(!flags.model.source.empty(), Exit::usage, "name a trained network: --run RUN or --weights FILE");
   const Model model = open_model(flags.model);
   std::vector<Answer> answers;
   for (const std::string& image : flags.images) answers.push_back({.image = image});
@@ -181,16 +183,19 @@ int predict(const Flags& flags) {
 
 void add_predict(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("predict", "what a trained network sees in images");
+  set_examples(
+      *command,
+      {"convoy predict cat.jpg dog.jpg --run runs/first",
+       "convoy predict cat.jpg --weights resnet50.safetensors --model resnet50 --classes imagenet/val"});
   command->footer(
-      "  convoy predict cat.jpg dog.jpg --run runs/first\n"
-      "  convoy predict cat.jpg --weights resnet50.safetensors --model resnet50 --classes imagenet/val --top 1\n"
       "An image that cannot be read is one sentence on standard error and exit code 1; the others are answered.");
   auto flags = std::make_shared<Flags>();
   command->add_option("image", flags->images, "JPEG or PNG files")->required();
-  auto* source = command->add_option_group("network");
-  source->add_option("--run", flags->model.source, "a run's folder: its newest checkpoint");
-  source->add_option("--weights", flags->model.source, "a safetensors file or a checkpoint");
-  source->require_option(1);
+  auto* run = command->add_option("--run", flags->model.source, "a run's folder: its newest checkpoint");
+  run->type_name("RUN");
+  command->add_option("--weights", flags->model.source, "a safetensors file or a checkpoint")
+      ->type_name("FILE")
+      ->excludes(run);
   add_model_flags(*command, flags->model);
   command->add_option("--top", flags->top, "classes to name")
       ->capture_default_str()

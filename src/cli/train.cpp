@@ -106,6 +106,10 @@ std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& d
   return make_loader(dataset, options);
 }
 
+struct Loaders {
+  std::unique_ptr<Loader> images, held_out;
+};
+
 std::vector<int> all_of(const Share& share) {
   std::vector<int> all;
   for (int i = 0; i < share.count; ++i) all.push_back(share.first + i);
@@ -187,6 +191,18 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
       make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads));
 
   require_sound(experiment, graph, sets.train);
+  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
+  const auto open_loaders = [&] {
+    Loaders loaders;
+    loaders.images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
+                                      all_of(placement.runs(comm.rank())), threads, tracing.sink());
+    if (sets.evaluation)
+      loaders.held_out =
+          make_rank_loader(sets.evaluation, experiment, false, {comm.size(), experiment.minibatch.images},
+                           {comm.rank()}, threads, nullptr);
+    return loaders;
+  };
+  Loaders loaders = open_loaders();
 
   const bool resume = !flags.resume.empty();
   const auto doubts = complete_with_weights(experiment, graph, resume && flags.weights.empty(), comm);
@@ -207,15 +223,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
 
   comm.limit_waits(std::chrono::seconds(flags.stall_seconds));
   const StopSignals signals;
-  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
   const auto attempt = [&](bool resuming) {
-    const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
-                                         all_of(placement.runs(comm.rank())), threads, tracing.sink());
-    std::unique_ptr<Loader> held_out;
-    if (sets.evaluation)
-      held_out =
-          make_rank_loader(sets.evaluation, experiment, false, {comm.size(), experiment.minibatch.images},
-                           {comm.rank()}, threads, nullptr);
     auto record = std::make_unique<Record>();  // silent
     if (comm.rank() == 0) {
       describe_run(directory, experiment, context.arguments);
@@ -235,8 +243,8 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
                            .graph = graph,
                            .comm = comm,
                            .backend = *backend,
-                           .images = *images,
-                           .held_out = held_out.get(),
+                           .images = *loaders.images,
+                           .held_out = loaders.held_out.get(),
                            .train_facts = sets.train,
                            .held_out_facts = sets.held_out,
                            .checkpoints = checkpoints,
@@ -252,6 +260,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   Outcome outcome = attempt(resume);
   for (int64_t failed = -1; rolls_back(experiment, outcome, failed, log);) {
     failed = outcome.steps;
+    loaders = open_loaders();
     outcome = attempt(true);
   }
   if (comm.rank() == 0) {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/tree.h"
 #include "observe/run_view.h"
 #include "observe/watch_text.h"
 
@@ -85,12 +86,13 @@ int watch(const Flags& flags) {
 void add_watch(CLI::App& app, Context& context) {
   auto* command =
       app.add_subcommand("watch", "how a run stands, while it runs or afterwards; reads its folder alone");
+  set_examples(*command,
+               {"convoy watch runs/first                 # redrawn on a terminal, else a line a change",
+                "convoy watch runs/first --once --json   # one object, for scripts"});
   command->footer(
-      "  convoy watch runs/first                 redrawn on a terminal, else a line a change\n"
-      "  convoy watch runs/first --once --json   one object, for scripts\n"
       "Exit code: the run's own when it has ended (README, \"Exit codes\"; 1 if it was killed), 0 while it runs.");
   auto flags = std::make_shared<Flags>();
-  command->add_option("RUN", flags->run, "the run's folder")->required();
+  command->add_option("RUN", flags->run, "the run's folder")->required()->type_name("RUN");
   command->add_flag("--once", flags->once, "show it once, do not wait for the run's end");
   command->add_flag("--json", flags->json, "JSON: one object, or one a line and change");
   command->add_option("--interval", flags->interval, "seconds between two looks")

@@ -29,7 +29,7 @@ class Watch(ConvoyTest):
         self.assertTrue((self.folder / "elsewhere.json").exists())
         names = {path.name for path in (self.folder / "bare").iterdir()}
         self.assertEqual(names, {"config.resolved.toml", "env.json", "log.txt", "metrics.jsonl", "result.json", "curve.svg",
-                                 "checkpoints", ".lock"})
+                                 "classes.json", "checkpoints", ".lock"})
         added = {path.name for path in (self.folder / "seen").iterdir()} - names
         self.assertEqual({name for name in added if not name.startswith("events.out")},
                          {"times.jsonl", "mllog.txt", "metrics.prom"})
