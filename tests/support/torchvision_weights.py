@@ -3,7 +3,8 @@
 
   torchvision_weights.py init MODEL CLASSES SET SIDE OUT       initial weights, statistics of SET's images; OUT.safetensors, OUT.pth
   torchvision_weights.py evaluate MODEL CLASSES WEIGHTS SET SIDE   counts as JSON
-  torchvision_weights.py step MODEL CLASSES WEIGHTS SET SIDE OUT   one step of SGD over all images of SET
+  torchvision_weights.py step MODEL CLASSES WEIGHTS SET SIDE OUT   one step of SGD over all images of SET, in float32 and
+                                                                   in float64: OUT-float32.safetensors, OUT-float64.safetensors
 
 SET is a folder of class folders; every image is resized to SIDE + SIDE / 8, and the centre cropped.
 """
@@ -60,14 +61,18 @@ def evaluate(model, classes, weights, folder, side):
 
 
 def step(model, classes, weights, folder, side, out):
-    net = build(model, classes, weights).train()
     x, y = images_of(folder, side)
-    optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, weight_decay=1e-3, nesterov=True)
-    loss = torch.nn.functional.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-    safetensors.torch.save_file(net.state_dict(), out)
-    print(json.dumps({"loss": float(loss)}))
+    losses = {}
+    for dtype in (torch.float32, torch.float64):
+        net = build(model, classes, weights).train().to(dtype)
+        optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, weight_decay=1e-3, nesterov=True)
+        loss = torch.nn.functional.cross_entropy(net(x.to(dtype)), y)
+        loss.backward()
+        optimizer.step()
+        name = str(dtype).removeprefix("torch.")
+        safetensors.torch.save_file(net.state_dict(), f"{out}-{name}.safetensors")
+        losses[name] = float(loss)
+    print(json.dumps(losses))
 
 
 if __name__ == "__main__":
