@@ -142,7 +142,7 @@ class Page(CompareTest):
         self.run_folder("other", result("other", recipe={"network.model": "alexnet"}, hash_="h2"))
         _, root = self.page("a", "other", code=2)
         self.accessible(root)
-        self.assertIn("not comparable", "".join(root.find("body/main/header").itertext()))
+        self.assertIn("refused", "".join(root.find("body/main/header").itertext()))
         self.assertEqual(root.find("body/main/header").get("class"), "banner doubt")
         self.write("mlperf.txt", mlperf_log())
         _, root = self.page("a", "mlperf.txt", "--force")
