@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/spans.h"
 #include "data/loader_order.h"
 #include "data/loader_ring.h"
 
@@ -41,7 +42,7 @@ class DatasetLoader final : public Loader {
     held_out_steps_ = (dataset_->samples() + global - 1) / global;
     ring_ = std::make_unique<LoaderRing>(
         slots, options_.batch, static_cast<int>(threads_.size()),
-        [this](const Job& job, int image, int slot, int thread) { prepare(job, image, slot, thread); });
+        [this](const Job& job, int image, int slot, int thread) { prepare_timed(job, image, slot, thread); });
   }
 
   Batch next(int64_t step, int worker) override {
@@ -53,7 +54,14 @@ class DatasetLoader final : public Loader {
       following.push_back(job);
     }
     const auto slot = static_cast<size_t>(ring_->take({step, worker}, following));
-    waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const auto end = std::chrono::steady_clock::now();
+    waited_ += std::chrono::duration<double>(end - start).count();
+    if (options_.spans != nullptr)
+      options_.spans->add({.lane = Span::Lane::input,
+                           .name = "wait for worker",
+                           .number = worker,
+                           .begin = start,
+                           .end = end});
     Batch batch;
     batch.images = images_[slot];
     batch.labels = labels_[slot];
@@ -81,6 +89,18 @@ class DatasetLoader final : public Loader {
     ++job.step;
     if (!options_.training && job.step >= held_out_steps_) job.step = 0;
     return true;
+  }
+
+  void prepare_timed(const Job& job, int image, int slot, int thread) {
+    const auto start = std::chrono::steady_clock::now();
+    prepare(job, image, slot, thread);
+    if (options_.spans != nullptr)
+      options_.spans->add({.lane = Span::Lane::decode,
+                           .name = "image of step",
+                           .number = job.step,
+                           .thread = thread,
+                           .begin = start,
+                           .end = std::chrono::steady_clock::now()});
   }
 
   void prepare(const Job& job, int image, int slot, int thread) {

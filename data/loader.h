@@ -15,6 +15,8 @@
 
 namespace convoy {
 
+class SpanSink;
+
 struct LoaderOptions {
   bool training = true;  // endless, shuffled and augmented; otherwise in order, to the end, padded
   uint64_t seed = 1;
@@ -24,6 +26,7 @@ struct LoaderOptions {
   std::vector<int> local_workers = {0};  // ascending: what this rank asks for each step
   int threads = 1;
   bool prefetch = true;  // otherwise images are prepared only when asked for, by the same threads
+  SpanSink* spans = nullptr;  // told of every image prepared and every wait, if given; outlives the loader
 };
 
 std::unique_ptr<Loader> make_loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options);

@@ -40,6 +40,24 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 }  // namespace
 
+PackForecast forecast_pack(const PackOptions& options, const Log& log) {
+  const Source source = list_source(options, log);
+  const PackPlan plan = plan_pack(source, options.shards, options.seed);
+  check_folder(options.out, plan, log);
+  PackForecast forecast{.source = source.description,
+                        .images = static_cast<int64_t>(source.images.size()),
+                        .classes = static_cast<int64_t>(source.classes.size()),
+                        .shards = plan.shards,
+                        .skipped = source.skipped,
+                        .image_bytes = 0,
+                        .histogram = std::vector<int64_t>(source.classes.size())};
+  for (const SourceImage& image : source.images) {
+    forecast.image_bytes += image.length;
+    ++forecast.histogram[static_cast<size_t>(image.label)];
+  }
+  return forecast;
+}
+
 PackReport pack(const PackOptions& options, Communicator& comm, const Log& log) {
   const auto start = Clock::now();
   std::string listed;

@@ -47,6 +47,16 @@ struct PackReport {
   double seconds = 0;
 };
 
+// What pack() would do, by the list of the source alone: nothing is decoded, nothing is written. What pack() would refuse
+// before its first image, it refuses. For one process.
+struct PackForecast {
+  std::string source;  // "a tar of tars, ILSVRC2012_img_train.tar"
+  int64_t images = 0, classes = 0, shards = 0, skipped = 0;
+  uint64_t image_bytes = 0;
+  std::vector<int64_t> histogram;  // images of each class
+};
+PackForecast forecast_pack(const PackOptions& options, const Log& log);
+
 PackReport pack(const PackOptions& options, Communicator& comm, const Log& log);
 
 }  // namespace convoy

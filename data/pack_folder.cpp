@@ -87,12 +87,9 @@ FolderLock::~FolderLock() {
   ::close(descriptor_);
 }
 
-FolderLock prepare_folder(const fs::path& out, const PackPlan& plan, const Log& log) {
+void check_folder(const fs::path& out, const PackPlan& plan, const Log& log) {
   require(!out.empty(), Exit::usage, "--out is missing: say where the dataset shall go");
-  std::error_code error;
-  fs::create_directories(out, error);
-  if (error) fail_errno(error.value(), "cannot create the folder " + out.string());
-  FolderLock lock(out, log);
+  if (!fs::exists(out)) return;
   const std::vector<fs::directory_entry> entries{fs::directory_iterator(out), fs::directory_iterator{}};
   for (const auto& entry : entries)
     if (const std::string name = entry.path().filename().string(); !is_piece(name))
@@ -109,6 +106,16 @@ FolderLock prepare_folder(const fs::path& out, const PackPlan& plan, const Log& 
           "another --out, or remove it if nobody needs it",
           out.string(), name);
   }
+}
+
+FolderLock prepare_folder(const fs::path& out, const PackPlan& plan, const Log& log) {
+  require(!out.empty(), Exit::usage, "--out is missing: say where the dataset shall go");
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) fail_errno(error.value(), "cannot create the folder " + out.string());
+  FolderLock lock(out, log);
+  check_folder(out, plan, log);
+  const std::vector<fs::directory_entry> entries{fs::directory_iterator(out), fs::directory_iterator{}};
   for (const auto& entry : entries)
     if (const std::string name = entry.path().filename().string(); name.find(".tmp") != std::string::npos) {
       log.info("{} is left from an interrupted pack and removed", entry.path().string());

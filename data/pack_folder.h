@@ -23,6 +23,9 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
+// Refuses a folder that holds more than an earlier run of this pack. Reads only; a folder that is not there yet is fine.
+void check_folder(const std::filesystem::path& out, const PackPlan& plan, const Log& log);
+
 // Makes the folder and locks it; refuses one that holds more than an earlier run of this pack, whose temporary pieces are
 // removed. For one rank of a job.
 FolderLock prepare_folder(const std::filesystem::path& out, const PackPlan& plan, const Log& log);

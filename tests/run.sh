@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
 # Runs every test: installs what is missing, builds, then climbs the ladder (tests/README.md).
-#   tests/run.sh [--yes] [--quick]
+#   tests/run.sh [--yes] [--quick|--all]
 #     --yes     install missing packages without asking
-#     --quick   GCC and Open MPI only: no MPICH, clang or sanitizers
+#     --quick   GCC and Open MPI only
+#     (none)    also MPICH and Debian's oneDNN 2
+#     --all     also clang, and the unit and data rungs under the address and undefined-behaviour sanitizers
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-yes=() quick=no
+yes=() quick=no all=no
 for argument in "$@"; do
   case "$argument" in
     --yes) yes=(--yes) ;;
     --quick) quick=yes ;;
-    *) echo "run.sh: unknown argument $argument (known: --yes --quick)" >&2; exit 64 ;;
+    --all) all=yes ;;
+    *) echo "run.sh: unknown argument $argument (known: --yes --quick --all)" >&2; exit 64 ;;
   esac
 done
 jobs/launch/debian.sh "${yes[@]}" --tests || exit 1
@@ -44,13 +47,15 @@ step lint-catches-plants tests/lint/lint.py --self-test
 step build-gcc-openmpi jobs/launch/build.sh build -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON
 for rung in unit data parity golden; do step $rung build/bin/test_$rung; done
 for rung in mpi train; do step $rung-openmpi tests/$rung/run.sh build; done
-for rung in replay cli faults; do step $rung tests/$rung/run.sh build; done
+for rung in replay cli compare observe interop faults; do step $rung tests/$rung/run.sh build; done
 if [ $quick = no ]; then
   step build-gcc-mpich jobs/launch/build.sh build-mpich -DMPI_CXX_COMPILER=mpicxx.mpich -DCONVOY_WERROR=ON -- convoy test_mpi test_train
   for rung in mpi train; do step $rung-mpich tests/$rung/run.sh build-mpich; done
   step build-onednn-2 jobs/launch/build.sh build-onednn2 -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON \
     -DCONVOY_ONEDNN_ROOT= -- test_parity
   step parity-onednn-2 build-onednn2/bin/test_parity
+fi
+if [ $all = yes ]; then
   step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
     -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCONVOY_PCH=ON
   step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \

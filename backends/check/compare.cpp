@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <vector>
+#include <limits>
+#include <utility>
 
 namespace convoy {
 namespace {
@@ -50,82 +52,63 @@ bool has_kink(const Node& node) {
   return std::holds_alternative<Relu>(node.op) || (pool != nullptr && pool->kind == Pool::Kind::max);
 }
 
-class Comparison {
+class Lister {
  public:
-  Comparison(const Program& program, Compared a, Compared b, double k, const Seen& seen)
-      : program_(program), a_(a), b_(b), k_(k), seen_(seen) {}
+  Lister(const Program& program, double k) : program_(program), k_(k) {}
 
-  std::optional<Difference> run() {
-    double forward_walk = 0;
+  std::vector<Shown> list() {
+    double forward_walk = 0, tolerance = 0;
     int kinks = 0;  // that the gradient has come through
     for (const Step& step : program_.steps) {
       const Node& node = program_.graph.nodes[static_cast<size_t>(step.node)];
       if (step.pass == Pass::forward) {
         length_ += reduction_length(program_, node);
-        tolerance_ = forward_walk = walk();
-        peeked("output of", node, step, Peek::value);
+        tolerance = forward_walk = walk();
+        of_node("output of", step, Shown::Kind::value, tolerance);
         if (program_.mode == Mode::training)
           for (int s : node.stats)
-            tensors(program_.graph.stats[static_cast<size_t>(s)].name, a_.arena->stat_grad(s),
-                    b_.arena->stat_grad(s));
+            add(Shown::Kind::statistic, s, program_.graph.stats[static_cast<size_t>(s)].name, tolerance);
       } else {
         length_ += gradient_length(program_, node);
-        tolerance_ = walk() + std::sqrt(kinks * forward_walk);
+        tolerance = walk() + std::sqrt(kinks * forward_walk);
         kinks += has_kink(node);
-        if (!std::holds_alternative<SoftmaxLoss>(node.op)) peeked("gradient of", node, step, Peek::gradient);
+        if (!std::holds_alternative<SoftmaxLoss>(node.op))
+          of_node("gradient of", step, Shown::Kind::gradient, tolerance);
         for (int p : node.params)
-          tensors("gradient of " + program_.graph.params[static_cast<size_t>(p)].name,
-                  a_.arena->param_grad(p), b_.arena->param_grad(p));
+          add(Shown::Kind::parameter_gradient, p,
+              "gradient of " + program_.graph.params[static_cast<size_t>(p)].name, tolerance);
       }
-      if (found_) return found_;
     }
     if (program_.mode == Mode::training && program_.input_gradient)
-      peeked("gradient of", program_.graph.nodes[0], {Pass::backward, 0}, Peek::gradient);
-    return found_;
+      of_node("gradient of", {Pass::backward, 0}, Shown::Kind::gradient, tolerance);
+    return std::move(shown_);
   }
 
  private:
   double walk() const { return k_ * 0x1p-24 * std::sqrt(length_); }
 
-  void peeked(const char* what, const Node& node, const Step& step, Peek peek) {
-    const auto count = static_cast<size_t>(node.shape.elements() * program_.images);
-    expected_.resize(count);
-    actual_.resize(count);
-    if (!a_.plan->peek(peek, step.node, expected_) || !b_.plan->peek(peek, step.node, actual_)) return;
-    tensors(fmt::format("{} {} ({}, {})", what, node.name, name_of(node.op),
-                        step.pass == Pass::forward ? "forward" : "backward"),
-            expected_, actual_);
+  void add(Shown::Kind kind, int index, std::string what, double tolerance) {
+    shown_.push_back({kind, index, std::move(what), tolerance});
   }
 
-  void tensors(const std::string& what, std::span<const float> expected, std::span<const float> actual) {
-    if (found_) return;
-    double norm = 0, difference = 0, worst = -1;
-    size_t worst_at = 0;
-    for (size_t i = 0; i < expected.size(); ++i) {
-      const double a = expected[i], b = actual[i];
-      const double delta = a == b || (std::isnan(a) && std::isnan(b)) ? 0.0 : std::abs(a - b);
-      if (std::isfinite(a)) norm += a * a;
-      difference += delta * delta;
-      if (delta > worst || (std::isnan(delta) && !std::isnan(worst))) {
-        worst = delta;
-        worst_at = i;
-      }
-    }
-    const double error = difference == 0 ? 0.0 : std::sqrt(difference) / std::max(std::sqrt(norm), 1e-30);
-    if (seen_) seen_(what, error, tolerance_);
-    if (!(error <= tolerance_))
-      found_ = {what,      static_cast<int64_t>(worst_at), expected[worst_at], actual[worst_at], error,
-                tolerance_};
+  void of_node(const char* what, const Step& step, Shown::Kind kind, double tolerance) {
+    const Node& node = program_.graph.nodes[static_cast<size_t>(step.node)];
+    add(kind, step.node,
+        fmt::format("{} {} ({}, {})", what, node.name, name_of(node.op),
+                    step.pass == Pass::forward ? "forward" : "backward"),
+        tolerance);
   }
 
   const Program& program_;
-  Compared a_, b_;
-  double k_;
-  const Seen& seen_;
-  double length_ = 0, tolerance_ = 0;
-  std::vector<float> expected_, actual_;
-  std::optional<Difference> found_;
+  double k_, length_ = 0;
+  std::vector<Shown> shown_;
 };
+
+// f32 in order, as integers: neighbours differ by 1, both zeros are 0.
+int64_t rank_of(float value) {
+  const int32_t bits = std::bit_cast<int32_t>(value);
+  return bits < 0 ? -int64_t{bits & 0x7fffffff} : int64_t{bits};
+}
 
 }  // namespace
 
@@ -136,9 +119,57 @@ std::string Difference::text() const {
       what, index, actual, expected, error, tolerance);
 }
 
+std::vector<Shown> shown_tensors(const Program& program, double k) { return Lister(program, k).list(); }
+
+bool fetch(const Program& program, const Compared& from, const Shown& shown, std::vector<float>& into) {
+  if (shown.kind == Shown::Kind::value || shown.kind == Shown::Kind::gradient) {
+    const Node& node = program.graph.nodes[static_cast<size_t>(shown.index)];
+    into.resize(static_cast<size_t>(node.shape.elements() * program.images));
+    return from.plan->peek(shown.kind == Shown::Kind::value ? Peek::value : Peek::gradient, shown.index,
+                           into);
+  }
+  const auto values = shown.kind == Shown::Kind::statistic ? from.arena->stat_grad(shown.index)
+                                                           : from.arena->param_grad(shown.index);
+  into.assign(values.begin(), values.end());
+  return true;
+}
+
+Measured measure(std::span<const float> a, std::span<const float> b) {
+  Measured measured;
+  double norm = 0, difference = 0, worst = -1;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = a[i], y = b[i];
+    const bool equal = x == y || (std::isnan(x) && std::isnan(y));
+    const double delta = equal ? 0.0 : std::abs(x - y);
+    if (std::isfinite(x)) norm += x * x;
+    difference += delta * delta;
+    if (delta > worst || (std::isnan(delta) && !std::isnan(worst))) {
+      worst = delta;
+      measured.index = static_cast<int64_t>(i);
+    }
+    if (equal) continue;
+    ++measured.unequal;
+    const uint64_t ulps = std::isnan(delta) ? std::numeric_limits<uint64_t>::max()
+                                            : static_cast<uint64_t>(std::abs(rank_of(a[i]) - rank_of(b[i])));
+    measured.ulps = std::max(measured.ulps, ulps);
+  }
+  measured.error = difference == 0 ? 0.0 : std::sqrt(difference) / std::max(std::sqrt(norm), 1e-30);
+  return measured;
+}
+
 std::optional<Difference> first_difference(const Program& program, Compared oracle, Compared subject,
                                            double k, const Seen& seen) {
-  return Comparison(program, oracle, subject, k, seen).run();
+  std::vector<float> expected, actual;
+  for (const Shown& shown : shown_tensors(program, k)) {
+    if (!fetch(program, oracle, shown, expected) || !fetch(program, subject, shown, actual)) continue;
+    const auto [error, unequal, index, ulps] = measure(expected, actual);
+    if (seen) seen(shown.what, error, shown.tolerance);
+    if (!(error <= shown.tolerance)) {
+      const auto at = static_cast<size_t>(index);
+      return Difference{shown.what, index, expected[at], actual[at], error, shown.tolerance};
+    }
+  }
+  return {};
 }
 
 }  // namespace convoy

@@ -11,9 +11,12 @@
 // k = 0 asks for equal bits (+0 and -0 are equal).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "port/backend.h"
 
@@ -31,6 +34,27 @@ struct Compared {
   Plan* plan;
   Arena* arena;
 };
+
+// One tensor of a run, and how far two runs may part in it by rounding.
+struct Shown {
+  enum class Kind { value, gradient, parameter_gradient, statistic };
+  Kind kind;
+  int index;         // of the node, parameter or statistic
+  std::string what;  // "output of layer1.0.conv1 (conv, forward)"
+  double tolerance;
+};
+std::vector<Shown> shown_tensors(const Program& program, double k);  // in program order
+// False if the plan does not show it.
+bool fetch(const Program& program, const Compared& from, const Shown& shown, std::vector<float>& into);
+
+// Two tensors of one shape. `error` is relative to a's norm, the element is that with the largest difference.
+struct Measured {
+  double error = 0;
+  int64_t unequal = 0, index = 0;
+  uint64_t ulps =
+      0;  // the most of any element: f32 numbers between the two, +0 and -0 being one; NaN: the maximum
+};
+Measured measure(std::span<const float> a, std::span<const float> b);
 
 // `seen`, if given, is called with every tensor's error and tolerance (reports).
 using Seen = std::function<void(const std::string& what, double error, double tolerance)>;

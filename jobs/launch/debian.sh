@@ -2,7 +2,7 @@
 # Installs what convoy needs on Debian 12 (root, or sudo), and only what is missing.
 #   jobs/launch/debian.sh [--yes] [--tests]
 #     --yes     ask nothing
-#     --tests   also what tests/run.sh needs: Catch2, MPICH, clang, and Pillow, NumPy and h5py in .deps/python
+#     --tests   also what tests/run.sh needs: Catch2, MPICH, clang, and Python's readers of what is written in .deps/python
 # oneDNN 3.x is taken from PyPI into .deps/onednn; where that cannot be had, Debian's oneDNN 2.6 is used instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -42,9 +42,11 @@ fi
 
 mkdir -p .deps
 if [ ! -x .deps/python/bin/pip ]; then python3 -m venv .deps/python; fi
-if [ $tests = yes ] && ! .deps/python/bin/python -c 'import PIL, numpy, h5py' 2>/dev/null; then
-  .deps/python/bin/pip install -q --disable-pip-version-check pillow numpy h5py ||
-    echo "Pillow, NumPy and h5py could not be installed: the tests that read with them will say that they are skipped."
+readers=(PIL:pillow numpy:numpy h5py:h5py scipy:scipy jsonschema:jsonschema tensorboard:tensorboard mlperf_logging:mlperf-logging
+         prometheus_client:prometheus_client chrometrace:chrometrace safetensors:safetensors onnxruntime:onnxruntime onnx:onnx)
+if [ $tests = yes ] && ! .deps/python/bin/python -c "import $(IFS=,; echo "${readers[*]%%:*}")" 2>/dev/null; then
+  .deps/python/bin/pip install -q --disable-pip-version-check "${readers[@]#*:}" ||
+    echo "Not all of ${readers[*]#*:} could be installed: the tests that read with them will say that they are skipped."
 fi
 
 if [ ! -e .deps/onednn/include/oneapi/dnnl/dnnl.hpp ] && [ "$(uname -m)" = x86_64 ]; then

@@ -13,7 +13,9 @@ namespace convoy {
 namespace fs = std::filesystem;
 
 File::File(const fs::path& path, Mode mode) : path_(path) {
-  const int flags = mode == Mode::read ? O_RDONLY : mode == Mode::update ? O_RDWR : O_RDWR | O_CREAT | O_TRUNC;
+  const int flags = mode == Mode::read     ? O_RDONLY
+                    : mode == Mode::update ? O_RDWR
+                                           : O_RDWR | O_CREAT | O_TRUNC;
   descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_errno(errno, fmt::format("cannot open {}", path.string()));
   struct stat status {};
@@ -52,8 +54,10 @@ void File::read_at(uint64_t offset, void* into, size_t bytes) const {
   for (size_t done = 0; done < bytes;) {
     const ssize_t got = ::pread(descriptor_, to + done, bytes - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail_errno(errno, fmt::format("cannot read {} bytes at {} of {}", bytes, offset, path_.string()));
-    require(got > 0, "{} ends at byte {}, but {} bytes at {} were expected: the file is truncated; copy it again",
+    if (got < 0)
+      fail_errno(errno, fmt::format("cannot read {} bytes at {} of {}", bytes, offset, path_.string()));
+    require(got > 0,
+            "{} ends at byte {}, but {} bytes at {} were expected: the file is truncated; copy it again",
             path_.string(), offset + done, bytes, offset);
     done += static_cast<size_t>(got);
   }
@@ -92,10 +96,19 @@ void publish(const fs::path& temporary, const fs::path& target) {
 }
 
 void replace_file(const fs::path& path, std::string_view content) {
+  replace_file(path, std::span(&content, 1));
+}
+
+void replace_file(const fs::path& path, std::span<const std::string_view> pieces) {
   fs::path temporary = path;
   temporary += fmt::format(".tmp.{}", ::getpid());
   try {
-    File(temporary, File::Mode::create).write_at(0, content.data(), content.size());
+    File file(temporary, File::Mode::create);
+    uint64_t at = 0;
+    for (const std::string_view piece : pieces) {
+      file.write_at(at, piece.data(), piece.size());
+      at += piece.size();
+    }
     publish(temporary, path);
   } catch (...) {
     std::error_code ignored;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ class File {
 
 std::string read_text(const std::filesystem::path& path);
 void replace_file(const std::filesystem::path& path, std::string_view content);  // atomic
+void replace_file(const std::filesystem::path& path,
+                  std::span<const std::string_view> pieces);  // behind one another
 void publish(const std::filesystem::path& temporary, const std::filesystem::path& target);  // fsync + rename
 
 }  // namespace convoy

@@ -8,11 +8,11 @@
 
 namespace convoy {
 
-// The candidate nearest to `word` by edit distance, or "" when none is near enough to be a likely typo.
+// The candidate nearest to `word` by Damerau-Levenshtein distance, or "" when none is near enough to be a likely typo.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
-std::string human_bytes(uint64_t bytes);      // "97.5 MiB"
-std::string human_seconds(double seconds);    // "1 h 02 min", "3 min 20 s", "12.3 s"
-std::string human_count(double count);        // "25.6 M", "4.09 G"
+std::string human_bytes(uint64_t bytes);    // "97.5 MiB"
+std::string human_seconds(double seconds);  // "1 h 02 min", "3 min 20 s", "12.3 s"
+std::string human_count(double count);      // "25.6 M", "4.09 G"
 
 }  // namespace convoy

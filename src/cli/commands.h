@@ -24,5 +24,11 @@ void add_synth(CLI::App& app, Context& context);
 void add_plan(CLI::App& app, Context& context);
 void add_info(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
+void add_completion(CLI::App& app, Context& context);
+void add_man(CLI::App& app, Context& context);
+void add_watch(CLI::App& app, Context& context);
+void add_predict(CLI::App& app, Context& context);
+void add_export(CLI::App& app, Context& context);
+void add_diff(CLI::App& app, Context& context);
 
 }  // namespace convoy::cli

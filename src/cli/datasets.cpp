@@ -56,4 +56,11 @@ Transform transform_of(const InputOptions& input) {
   return transform;
 }
 
+std::vector<ClassName> names_of(const Dataset& dataset) {
+  std::vector<ClassName> names;
+  for (size_t i = 0; i < dataset.wnids().size(); ++i)
+    names.push_back({dataset.wnids()[i], dataset.class_names()[i]});
+  return names;
+}
+
 }  // namespace convoy::cli

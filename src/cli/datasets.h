@@ -4,10 +4,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "port/communicator.h"
+#include "train/class_names.h"
 #include "train/experiment.h"
 
 namespace convoy::cli {
@@ -28,5 +30,7 @@ Sets open_sets(const Experiment& experiment, const std::string& train, const std
                Communicator& comm, Presence presence);
 
 Transform transform_of(const InputOptions& input);
+
+std::vector<ClassName> names_of(const Dataset& dataset);
 
 }  // namespace convoy::cli

@@ -12,11 +12,13 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
+#include "cli/model.h"
 #include "cli/session.h"
+#include "cli/tree.h"
+#include "cli/voice.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
-#include "train/checkpoints.h"
-#include "train/network.h"
+#include "train/predictions.h"
 #include "train/run_directory.h"
 #include "train/trainer.h"
 
@@ -26,31 +28,21 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
-  std::string run, held_out, checkpoint, backend = "onednn";
+  std::string run, held_out, weights, predictions, backend = "onednn";
+  ModelFlags model;
   int threads = 0, loader_threads = 0;
-  bool oversubscribe = false, json = false;
+  bool oversubscribe = false;
+  Voice voice;
 };
 
-// The one that is named, or the newest that is whole.
-int64_t read_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena) {
-  if (!flags.checkpoint.empty()) return read_checkpoint(flags.checkpoint, graph, arena, false).step;
-  const auto found = list_checkpoints(directory.checkpoints());
-  require(!found.empty(), "{} holds no checkpoint: is it the folder of a run that has saved one?",
-          directory.root.string());
-  for (size_t i = 0;; ++i) {
-    try {
-      return read_checkpoint(found[i], graph, arena, false).step;
-    } catch (const Error& error) {
-      if (i + 1 == found.size()) throw;
-      fmt::print(stderr, "warning: {}; taking the one before it\n", error.what());
-    }
-  }
-}
-
-int64_t load_weights(const Flags& flags, const RunDirectory& directory, const Graph& graph, Arena& arena,
-                     Communicator& comm) {
+// Rank 0's weights on all.
+int64_t load_everywhere(const Model& model, Arena& arena, Communicator& comm, const Log& log) {
   int64_t step = 0;
-  if (comm.rank() == 0) step = read_weights(flags, directory, graph, arena);
+  if (comm.rank() == 0) {
+    const LoadedWeights loaded = load_weights(model, arena);
+    for (const std::string& line : loaded.warnings) log.warn("{}", line);
+    step = loaded.steps;
+  }
   comm.broadcast(std::as_writable_bytes(std::span(&step, 1)), 0);
   comm.broadcast(std::as_writable_bytes(arena.weights()), 0);
   arena.weights_changed();
@@ -61,7 +53,7 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
   const auto share = [&](int64_t correct) {
     return static_cast<double>(correct) / static_cast<double>(totals.images);
   };
-  if (flags.json) {
+  if (flags.voice.json) {
     const nlohmann::ordered_json line{{"steps", step},
                                       {"images", totals.images},
                                       {"correct1", totals.correct1},
@@ -71,7 +63,7 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
                                       {"loss", totals.mean_loss()},  // NaN is dumped as null
                                       {"nonfinite", totals.nonfinite},
                                       {"weights_xxh3", digest}};
-    fmt::print("{}\n", line.dump(2));
+    print_json(line);
     return;
   }
   fmt::print("after {} steps, on {} held-out images: top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), loss {:.4f}\n",
@@ -79,28 +71,46 @@ void print_counts(const Flags& flags, int64_t step, const Totals& totals, const 
              totals.correct5, totals.mean_loss());
 }
 
+// A run, or a file's weights in the network that the file, a run or a job file says.
+ModelFlags source_of(const Flags& flags) {
+  ModelFlags model = flags.model;
+  if (flags.weights.empty()) {
+    require(!flags.run.empty(), Exit::usage, "name a run's folder, or --weights FILE");
+    require(fs::is_directory(flags.run),
+            "{} holds no run: name the folder that `convoy train` named (runs/...)", flags.run);
+    model.source = flags.run;
+    return model;
+  }
+  model.source = flags.weights;
+  if (!flags.run.empty())
+    model.job = fs::is_directory(flags.run) ? RunDirectory{flags.run}.config().string() : flags.run;
+  return model;
+}
+
 int evaluate_run(const Flags& flags, Communicator& comm) {
-  const RunDirectory directory{flags.run};
-  require(fs::exists(directory.config()),
-          "{} holds no run: name the folder that `convoy train` named (runs/...)", flags.run);
-  Experiment experiment = parse_experiment(directory.config());
-  const std::string path = flags.held_out.empty() ? experiment.data.held_out.string() : flags.held_out;
+  const Log log = flags.voice.log(comm.rank(), comm.host());
+  const ModelFlags source = source_of(flags);
+  std::string path = flags.held_out;
+  if (path.empty()) path = open_model(source).experiment.data.held_out.string();
   require(!path.empty(), Exit::usage,
           "no held-out set is named: give --held-out FOLDER (written by `convoy pack`)");
   const auto dataset = std::make_shared<const Dataset>(Dataset::open(path, comm));
+  const Model model = open_model(source, dataset->classes());
+  const Experiment& experiment = model.experiment;
+  const Graph& graph = model.graph;
   // Where the training set still is where the run found it: are these its classes, in its order?
   std::error_code ignored;
   std::array<int64_t, 1> missing{fs::exists(experiment.data.train, ignored) ? 0 : 1};
   comm.sum(missing);
   if (missing[0] == 0) check_pair(Dataset::open(experiment.data.train, comm), *dataset);
-  const Graph graph = make_network(experiment.network, dataset->classes());
   const Program program =
       lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = flags.threads, .allow_overlap = flags.oversubscribe});
+  for (const std::string& line : affinity.map) log.detail("{}", line);
   const auto backend = make_backend(flags.backend, affinity.threads);
   Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
-  const int64_t step = load_weights(flags, directory, graph, arena, comm);
+  const int64_t step = load_everywhere(model, arena, comm, log);
   const auto plan = backend->compile(program, arena);
   LoaderOptions options;
   options.training = false;
@@ -110,8 +120,14 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   options.local_workers = {comm.rank()};
   options.threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
   const auto loader = make_loader(dataset, options);
-  const Totals totals = evaluate(*plan, *loader, program.images, comm);
-  if (comm.rank() == 0) print_counts(flags, step, totals, arena.digest());
+  Predictions predictions{dataset->fingerprint(), arena.digest(), step, {}};
+  const Totals totals = flags.predictions.empty()
+                            ? evaluate(*plan, *loader, program.images, comm)
+                            : evaluate(*plan, program, *loader, comm, predictions.images);
+  if (comm.rank() == 0) {
+    if (!flags.predictions.empty()) write_predictions(flags.predictions, predictions);
+    print_counts(flags, step, totals, predictions.weights);
+  }
   require(
       totals.nonfinite == 0, Exit::diverged,
       "the loss of {} of {} held-out images is not finite: these weights have diverged; evaluate an earlier "
@@ -124,17 +140,30 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
 
 void add_evaluate(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("evaluate", "exact held-out accuracy of a run's newest checkpoint");
+  set_examples(*command, {"convoy evaluate runs/a", "mpirun -n 4 convoy evaluate runs/a --held-out set/val"});
   auto flags = std::make_shared<Flags>();
-  command->add_option("run", flags->run, "the run's folder")->required();
-  command->add_option("--held-out", flags->held_out, "packed held-out set (default: the run's)");
-  command->add_option("--checkpoint", flags->checkpoint,
-                      "a checkpoint file (default: the newest of the run)");
-  command->add_option("--backend", flags->backend, "backend of every rank")->capture_default_str();
+  command
+      ->add_option("run", flags->run,
+                   "the run's folder; with --weights, a run or job file whose network it is")
+      ->type_name("RUN");
+  command->add_option("--weights", flags->weights, "a safetensors file instead of a run's checkpoint")
+      ->type_name("FILE");
+  command->add_option("--held-out", flags->held_out, "packed held-out set (default: the run's)")
+      ->type_name("FOLDER");
+  command
+      ->add_option("--predictions", flags->predictions,
+                   "also write what is predicted for every image; `convoy compare` reads RUN/predictions.csv")
+      ->type_name("FILE");
+  add_model_flags(*command, flags->model);
+  command->add_option("--backend", flags->backend, "backend of every rank")
+      ->capture_default_str()
+      ->type_name(choices_text(backend_names()));
   command->add_option("--threads", flags->threads, "compute threads a rank (default: its cores)");
   command->add_option("--loader-threads", flags->loader_threads,
                       "image decoder threads a rank (default: as --threads)");
   command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");
-  command->add_flag("--json", flags->json, "one JSON object instead of a sentence");
+  add_levels(*command, flags->voice);
+  add_json(*command, flags->voice.json);
   command->callback([&context, flags] {
     context.chosen = [flags, &context] {
       return under_mpi(context, [&](Communicator& comm) { return evaluate_run(*flags, comm); });

@@ -6,8 +6,10 @@
 #include "backends/registry.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/tree.h"
+#include "cli/voice.h"
 #include "comm/affinity.h"
-#include "train/result.h"
+#include "train/tool.h"
 
 namespace convoy::cli {
 namespace {
@@ -35,7 +37,7 @@ int show(bool json, bool oversubscribe, Communicator& comm) {
                {"warnings", affinity.warnings},
                {"backends", backends_json(affinity.threads)}};
   if (json) {
-    fmt::print("{}\n", all.dump(2));
+    print_json(all);
     return 0;
   }
   const Lines& tool = all["tool"];
@@ -57,9 +59,10 @@ int show(bool json, bool oversubscribe, Communicator& comm) {
 void add_info(CLI::App& app, Context& context) {
   auto* command =
       app.add_subcommand("info", "what was built, what this machine is, where ranks would compute");
+  set_examples(*command, {"convoy info", "mpirun -n 4 convoy info"});
   auto json = std::make_shared<bool>(false);
   auto oversubscribe = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "one JSON object");
+  add_json(*command, *json);
   command->add_flag("--oversubscribe", *oversubscribe, "let ranks share cores");
   command->callback([&context, json, oversubscribe] {
     context.chosen = [json, oversubscribe, &context] {

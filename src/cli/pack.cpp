@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/tree.h"
+#include "cli/voice.h"
 #include "data/pack.h"
 
 namespace convoy::cli {
@@ -16,8 +19,51 @@ namespace {
 struct Flags {
   PackOptions options;
   std::string on_bad = "fail";
-  bool quiet = false;
+  Voice voice;
+  bool dry_run = false;
 };
+
+using Json = nlohmann::ordered_json;
+
+Json report_json(const PackReport& report, const PackOptions& options) {
+  Json left_out = Json::array();
+  for (const BadImage& bad : report.quarantined)
+    left_out.push_back({{"name", bad.name}, {"where", bad.where}, {"reason", bad.reason}});
+  return {{"out", options.out.string()},
+          {"images", report.images},
+          {"classes", report.classes},
+          {"shards", report.shards},
+          {"kept_shards", report.kept_shards},
+          {"image_bytes", report.image_bytes},
+          {"shard_bytes", report.shard_bytes},
+          {"fingerprint", report.fingerprint},
+          {"decoder_warnings", report.warnings},
+          {"skipped", report.skipped},
+          {"duplicates", report.duplicates},
+          {"left_out", left_out},
+          {"seconds", report.seconds}};
+}
+
+int forecast(const Flags& flags, const Log& log) {
+  const PackForecast f = forecast_pack(flags.options, log);
+  const std::string out = flags.options.out.string();
+  const auto [fewest, most] = std::minmax_element(f.histogram.begin(), f.histogram.end());
+  if (flags.voice.json)
+    print_json_line({{"dry_run", true},
+                     {"out", out},
+                     {"source", f.source},
+                     {"images", f.images},
+                     {"classes", f.classes},
+                     {"shards", f.shards},
+                     {"image_bytes", f.image_bytes},
+                     {"skipped", f.skipped}});
+  else
+    fmt::print(
+        "would decode {} images of {} classes ({} to {} each), {}, from {}, and pack them into {} shards in {}; "
+        "nothing is written\n",
+        f.images, f.classes, *fewest, *most, human_bytes(f.image_bytes), f.source, f.shards, out);
+  return 0;
+}
 
 void print_report(const PackReport& report, const PackOptions& options) {
   const auto [fewest, most] = std::minmax_element(report.histogram.begin(), report.histogram.end());
@@ -43,9 +89,14 @@ void print_report(const PackReport& report, const PackOptions& options) {
 
 int pack_images(Flags flags, Communicator& comm) {
   flags.options.quarantine = flags.on_bad == "quarantine";
-  const Log log(flags.quiet ? Log::Level::quiet : Log::Level::normal, comm.rank(), comm.host());
+  const Log log = flags.voice.log(comm.rank(), comm.host());
+  if (flags.dry_run) return comm.rank() == 0 ? forecast(flags, log) : 0;
   const PackReport report = pack(flags.options, comm, log);
-  if (comm.rank() == 0) print_report(report, flags.options);
+  if (comm.rank() != 0) return 0;
+  if (flags.voice.json)
+    print_json_line(report_json(report, flags.options));
+  else
+    print_report(report, flags.options);
   return 0;
 }
 
@@ -53,24 +104,26 @@ int pack_images(Flags flags, Communicator& comm) {
 
 void add_pack(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("pack", "pack images into HDF5 shards; under mpirun, in parallel");
+  set_examples(*command,
+               {"mpirun -n 8 convoy pack ILSVRC2012_img_train.tar --out imagenet/train",
+                "convoy pack ILSVRC2012_img_val.tar --labels ILSVRC2012_devkit_t12 \\",
+                "  --classes imagenet/train --out imagenet/val", "convoy pack pictures --out set --dry-run"});
   command->footer(
-      "ImageNet as it is handed out, nothing extracted first:\n"
-      "  convoy pack ILSVRC2012_img_train.tar --out imagenet/train\n"
-      "  convoy pack ILSVRC2012_img_val.tar --labels ILSVRC2012_devkit_t12 --classes imagenet/train --out "
-      "imagenet/val\n"
-      "Run again after a kill, it keeps the finished shards.");
+      "ImageNet is taken as it is handed out, nothing extracted first. Run again after a kill, it keeps the "
+      "finished shards.");
   auto flags = std::make_shared<Flags>();
   PackOptions& o = flags->options;
   command
       ->add_option("source", o.source,
                    "folder of class folders, the official tar of tars, or a flat tar or folder")
       ->required();
-  command->add_option("--out", o.out, "folder of the packed dataset")->required();
+  command->add_option("--out", o.out, "folder of the packed dataset")->required()->type_name("FOLDER");
   command->add_option(
       "--labels", o.labels,
       "flat sources: a file of \"name wnid\" lines, or the devkit (folder or ground truth file)");
   command->add_option("--devkit-meta", o.devkit_meta, "meta.mat, if it does not lie beside the ground truth");
-  command->add_option("--classes", o.classes, "class table: the packed training set, or a list of wnids");
+  command->add_option("--classes", o.classes, "class table: the packed training set, or a list of wnids")
+      ->type_name("FOLDER");
   command->add_option("--seed", o.seed, "of the shuffle over all shards")->capture_default_str();
   command->add_option("--shards", o.shards, "number of shards (default: by size, about 256 MiB each)")
       ->check(CLI::Range(0, 65536));
@@ -78,9 +131,11 @@ void add_pack(CLI::App& app, Context& context) {
       ->add_option("--on-bad", flags->on_bad,
                    "an image that does not decode: fail, or quarantine (leave out and list)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"fail", "quarantine"}));
+      ->check(one_of({"fail", "quarantine"}));
   command->add_option("--threads", o.threads, "decoder threads of each rank (default: its cores)");
-  command->add_flag("--quiet", flags->quiet, "no progress lines");
+  command->add_flag("--dry-run", flags->dry_run, "say what would be packed; write nothing");
+  add_levels(*command, flags->voice);
+  add_json(*command, flags->voice.json);
   command->callback([&context, flags] {
     context.chosen = [flags, &context] {
       return under_mpi(context, [&](Communicator& comm) { return pack_images(*flags, comm); });

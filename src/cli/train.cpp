@@ -1,6 +1,5 @@
 // convoy train JOB: one experiment on the ranks that mpirun (or srun, flux, ...) started.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -9,10 +8,15 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
+#include "cli/observe.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "cli/train_report.h"
+#include "cli/tree.h"
+#include "cli/voice.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
+#include "interop/initial_weights.h"
 #include "net/program.h"
 #include "train/fingerprint.h"
 #include "train/network.h"
@@ -27,14 +31,17 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
-  std::string job, train, held_out, out, resume;
+  std::string job, train, held_out, out, resume, weights, fresh;
   std::vector<std::string> overrides;
   PlacementOptions placement;
   CheckpointPolicy checkpoints;
-  int64_t stall_seconds = 600, stop_after = 0;
+  int64_t stall_seconds = 600, stop_after = 0, check_every = 100;
+  std::string time_limit;
+  ObserveFlags observe;
   int loader_threads = 0;
   bool backend_given = false, threads_given = false, road_given = false;
-  bool oversubscribe = false, no_overlap = false, quiet = false, verbose = false;
+  bool oversubscribe = false, no_overlap = false, dry_run = false;
+  Voice voice;
 };
 
 // What was given by flag is part of what the run remembers.
@@ -45,21 +52,48 @@ void remember_path(Experiment& experiment, fs::path InputOptions::*member, const
   experiment.origins["data." + key] = "flag";
 }
 
+// --resume auto: of what is in --out, by rank 0's word.
+Flags settled(Flags flags, Communicator& comm) {
+  require(flags.resume.empty() || flags.resume == "auto" || flags.out.empty(), Exit::usage,
+          "--resume {} goes on in that folder: leave --out away, or say --resume auto", flags.resume);
+  if (flags.resume != "auto") return flags;
+  require(!flags.out.empty() && !flags.job.empty(), Exit::usage,
+          "--resume auto needs a job file and --out RUN: the folder to go on with, or else to begin");
+  const bool begun = fs::is_directory(RunDirectory{flags.out}.checkpoints());
+  flags.resume = comm.gather(begun ? flags.out : "").front();
+  if (!flags.resume.empty()) flags.out.clear();
+  return flags;
+}
+
+void remember_weights(Experiment& experiment, const Flags& flags) {
+  TrainOptions& train = experiment.train;
+  if (!flags.weights.empty()) {
+    train.weights = fs::absolute(flags.weights).lexically_normal();
+    experiment.origins["train.weights"] = "flag";
+  }
+  if (flags.fresh.empty()) return;
+  require(!train.weights.empty(), Exit::usage, "--fresh {} is of use with --weights FILE only", flags.fresh);
+  train.fresh = flags.fresh;
+  experiment.origins["train.fresh"] = "flag";
+}
+
 Experiment read_experiment(const Flags& flags) {
-  require(flags.resume.empty() || fs::exists(RunDirectory{flags.resume}.config()), Exit::usage,
+  require(flags.resume.empty() || !flags.job.empty() || fs::exists(RunDirectory{flags.resume}.config()),
+          Exit::usage,
           "{} holds no run to go on with: --resume takes the folder that an earlier `convoy train` named",
           flags.resume);
   const fs::path job = flags.job.empty() ? RunDirectory{flags.resume}.config() : fs::path(flags.job);
   Experiment experiment = parse_experiment(job, flags.overrides);
   remember_path(experiment, &InputOptions::train, "train", flags.train);
   remember_path(experiment, &InputOptions::held_out, "held_out", flags.held_out);
+  remember_weights(experiment, flags);
   return experiment;
 }
 
 std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& dataset,
                                          const Experiment& experiment, bool training,
-                                         const MinibatchOptions& batches, std::vector<int> mine,
-                                         int threads) {
+                                         const MinibatchOptions& batches, std::vector<int> mine, int threads,
+                                         SpanSink* spans) {
   LoaderOptions options;
   options.training = training;
   options.seed = experiment.train.seed;
@@ -68,8 +102,13 @@ std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& d
   options.transform = transform_of(experiment.data);
   options.local_workers = std::move(mine);
   options.threads = threads;
+  options.spans = spans;
   return make_loader(dataset, options);
 }
+
+struct Loaders {
+  std::unique_ptr<Loader> images, held_out;
+};
 
 std::vector<int> all_of(const Share& share) {
   std::vector<int> all;
@@ -119,10 +158,24 @@ void require_sound(const Experiment& experiment, const Graph& graph, const Datas
   make_optimizer(experiment.optimizer);
 }
 
-int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
+// Whether a run that has just diverged is to be tried once more from its last checkpoint. A fault of the hardware does not
+// come back; what fails twice in the same step is the experiment's own.
+bool rolls_back(const Experiment& experiment, const Outcome& outcome, int64_t failed_before, const Log& log) {
+  if (outcome.exit != Exit::diverged || experiment.train.on_nonfinite != "roll-back") return false;
+  if (outcome.steps == failed_before) {
+    log.warn("step {} has failed twice: this is no fault of the hardware", outcome.steps);
+    return false;
+  }
+  log.warn("{}; going back to the last checkpoint", outcome.reason);
+  return true;
+}
+
+int train_rank(const Flags& given, const Context& context, Communicator& comm) {
+  const Flags flags = settled(given, comm);
+  const Deadline deadline = deadline_of(flags.time_limit);
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
-  const Experiment experiment = read_experiment(flags);
+  Experiment experiment = read_experiment(flags);
   const PlacementOptions wanted = placement_of(flags, comm);
   Placement placement =
       place(experiment.minibatch.workers, comm.size(), wanted, workers_together(experiment));
@@ -130,68 +183,89 @@ int train_rank(const Flags& flags, const Context& context, Communicator& comm) {
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
   placement.threads = affinity.threads;
+  Tracing tracing(flags.observe, comm.rank() == 0);  // outlives all that tell it of their spans
+  placement.reducer.spans = tracing.sink();
   const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const auto backend =
-      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads);
+  const auto backend = tracing.around(
+      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads));
 
-  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
-  const auto images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
-                                       all_of(placement.runs(comm.rank())), threads);
-  std::unique_ptr<Loader> held_out;
-  if (sets.evaluation)
-    held_out = make_rank_loader(sets.evaluation, experiment, false,
-                                {comm.size(), experiment.minibatch.images}, {comm.rank()}, threads);
   require_sound(experiment, graph, sets.train);
+  const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
+  const auto open_loaders = [&] {
+    Loaders loaders;
+    loaders.images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
+                                      all_of(placement.runs(comm.rank())), threads, tracing.sink());
+    if (sets.evaluation)
+      loaders.held_out =
+          make_rank_loader(sets.evaluation, experiment, false, {comm.size(), experiment.minibatch.images},
+                           {comm.rank()}, threads, nullptr);
+    return loaders;
+  };
+  Loaders loaders = open_loaders();
 
   const bool resume = !flags.resume.empty();
+  const auto doubts = complete_with_weights(experiment, graph, resume && flags.weights.empty(), comm);
+  if (flags.dry_run) {
+    const Schedule schedule(experiment, sets.train.samples);
+    if (comm.rank() == 0)
+      report_forecast({experiment, schedule, placement, resume ? flags.resume : flags.out, resume},
+                      flags.voice);
+    return 0;
+  }
   const RunDirectory directory =
       open_run_directory(resume ? flags.resume : flags.out, resume, experiment, comm);
-  const Log::Level level = flags.quiet     ? Log::Level::quiet
-                           : flags.verbose ? Log::Level::verbose
-                                           : Log::Level::normal;
-  const Log log(level, comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
+  const Log log = flags.voice.log(comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
   for (const std::string& line : affinity.map) log.detail("{}", line);
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
+  for (const std::string& line : doubts) log.warn("{}", line);
 
-  Record silent;
-  std::unique_ptr<Record> record;
-  if (comm.rank() == 0) {
-    describe_run(directory, experiment, context.arguments);
-    const Progress::Style style = flags.quiet ? Progress::Style::none : Progress::detect();
-    record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out, placement,
-                                                  context.arguments, comm.library()},
-                                         log, Progress(style, log));
-  }
-  CheckpointPolicy checkpoints = flags.checkpoints;
-  checkpoints.directory = directory.checkpoints();
-  checkpoints.resume = resume;
+  comm.limit_waits(std::chrono::seconds(flags.stall_seconds));
   const StopSignals signals;
-  const Job job{.experiment = experiment,
-                .placement = placement,
-                .graph = graph,
-                .comm = comm,
-                .backend = *backend,
-                .images = *images,
-                .held_out = held_out.get(),
-                .train_facts = sets.train,
-                .held_out_facts = sets.held_out,
-                .checkpoints = checkpoints,
-                .record = record ? *record : silent,
-                .log = log,
-                .stop = &signals.asked(),
-                .stop_after = flags.stop_after};
-  const Outcome outcome = train_recorded(job, directory);
+  const auto attempt = [&](bool resuming) {
+    auto record = std::make_unique<Record>();  // silent
+    if (comm.rank() == 0) {
+      describe_run(directory, experiment, context.arguments);
+      if (!fs::exists(directory.classes())) write_class_names(directory.classes(), names_of(*sets.training));
+      const Progress::Style style = flags.voice.quiet ? Progress::Style::none : Progress::detect();
+      record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out,
+                                                    placement, context.arguments, comm.library()},
+                                           log, Progress(style, log));
+    }
+    const auto observers = observe(flags.observe, tracing, std::move(record),
+                                   {experiment, sets.train, sets.held_out, directory, comm, log});
+    CheckpointPolicy checkpoints = flags.checkpoints;
+    checkpoints.directory = directory.checkpoints();
+    checkpoints.resume = resuming;
+    return train_recorded({.experiment = experiment,
+                           .placement = placement,
+                           .graph = graph,
+                           .comm = comm,
+                           .backend = *backend,
+                           .images = *loaders.images,
+                           .held_out = loaders.held_out.get(),
+                           .train_facts = sets.train,
+                           .held_out_facts = sets.held_out,
+                           .checkpoints = checkpoints,
+                           .record = *observers,
+                           .log = log,
+                           .stop = &signals.asked(),
+                           .stop_after = flags.stop_after,
+                           .deadline = deadline,
+                           .check_every = flags.check_every,
+                           .start = start_of(experiment, graph)},
+                          directory);
+  };
+  Outcome outcome = attempt(resume);
+  for (int64_t failed = -1; rolls_back(experiment, outcome, failed, log);) {
+    failed = outcome.steps;
+    loaders = open_loaders();
+    outcome = attempt(true);
+  }
   if (comm.rank() == 0) {
     if (!outcome.reason.empty()) log.warn("{}", outcome.reason);
-    fmt::print("{} steps, digest {}\n", outcome.steps, outcome.digest);
-    if (outcome.held_out)
-      fmt::print("held-out top-1 {:.2f} % ({} of {} images)\n",
-                 100.0 * static_cast<double>(outcome.held_out->correct1) /
-                     static_cast<double>(outcome.held_out->images),
-                 outcome.held_out->correct1, outcome.held_out->images);
-    fmt::print("result  {}\n", directory.result().string());
+    report_outcome(outcome, directory, flags.voice);
   }
   return static_cast<int>(outcome.exit);
 }
@@ -215,26 +289,42 @@ void add_checkpoint_flags(CLI::App& command, CheckpointPolicy& policy) {
 
 void add_train(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("train", "train a job's experiment; under mpirun on many ranks");
+  set_examples(*command,
+               {"mpirun -n 8 convoy train jobs/goyal-256.toml --train set/train --held-out set/val \\",
+                "  --out runs/first", "mpirun -n 4 convoy train --resume runs/first",
+                "convoy train jobs/demo.toml --set train.epochs=1 --dry-run"});
   command->footer(
-      "  mpirun -n 8 convoy train jobs/goyal-256.toml --train set/train --held-out set/val --out "
-      "runs/first\n"
-      "  mpirun -n 4 convoy train --resume runs/first\n"
       "SIGTERM, SIGINT or SIGUSR1: a checkpoint, then exit code 85 (requeue me). Open MPI's mpirun passes "
       "all three on, but\n"
       "kills what is left one second after a SIGTERM: send it SIGUSR1, or give it --mca "
       "odls_base_sigkill_timeout 60.");
   auto flags = std::make_shared<Flags>();
-  command->add_option("job", flags->job, "a job file; may be left out with --resume");
-  command->add_option("--train", flags->train, "packed training set (default: the job's data.train)");
-  command->add_option("--held-out", flags->held_out,
-                      "packed held-out set (default: the job's data.held_out)");
+  command->add_option("job", flags->job, "a job file; may be left out with --resume")->type_name("JOB");
+  command->add_option("--train", flags->train, "packed training set (default: the job's data.train)")
+      ->type_name("FOLDER");
+  command->add_option("--held-out", flags->held_out, "packed held-out set (default: the job's data.held_out)")
+      ->type_name("FOLDER");
+  command
+      ->add_option("--weights", flags->weights,
+                   "initial weights: a safetensors file with torchvision's names; part of the experiment")
+      ->type_name("FILE");
+  command
+      ->add_option("--fresh", flags->fresh,
+                   "layers that start as without the file, with commas between: fc, for other classes")
+      ->type_name("LAYERS");
   command->add_option("--set", flags->overrides, "section.key=value over the job's, may be repeated")
+      ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)");
-  command->add_option("--resume", flags->resume, "go on with this run at the exact step")->excludes("--out");
+  command->add_option("--out", flags->out, "new folder for the run (default: runs/<time>_<name>)")
+      ->type_name("FOLDER");
+  command
+      ->add_option("--resume", flags->resume,
+                   "go on with this run at the exact step; auto: with --out, or begin there")
+      ->type_name("RUN");
   command
       ->add_option("--backend", flags->placement.backends,
-                   "one for all ranks, or one a rank: " + fmt::format("{}", fmt::join(backend_names(), ", ")))
+                   "one for all ranks, or one a rank, separated by commas")
+      ->type_name(choices_text(backend_names()))
       ->capture_default_str()
       ->allow_extra_args(false)
       ->delimiter(',');
@@ -250,7 +340,7 @@ void add_train(CLI::App& app, Context& context) {
       ->add_option("--road", flags->placement.road,
                    "allreduce: tree (same bits on any 2^k ranks) or library (MPI's, any rank count)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"tree", "library"}));
+      ->check(one_of({"tree", "library"}));
   command->add_flag("--no-overlap", flags->no_overlap,
                     "sum gradients after the backward pass; the same bits");
   command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");
@@ -263,9 +353,23 @@ void add_train(CLI::App& app, Context& context) {
       ->add_option("--stop-after", flags->stop_after,
                    "stop as a signal would when so many steps of the run are done (0: never)")
       ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option(
+          "--time-limit", flags->time_limit,
+          "stop as a signal would before this long has passed (a batch job's own end is known where the "
+          "scheduler tells it)")
+      ->type_name("[[D-]HH:]MM:SS");
+  command
+      ->add_option("--check-weights", flags->check_every,
+                   "compare the ranks' weights every so many steps (0: at evaluations alone)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
-  command->add_flag("--quiet", flags->quiet, "warnings only");
-  command->add_flag("--verbose", flags->verbose, "also placement and plan details");
+  add_observe_flags(*command, flags->observe);
+  command->add_flag("--dry-run", flags->dry_run,
+                    "check everything, say what would be trained; write nothing");
+  add_levels(*command, flags->voice);
+  add_json(*command, flags->voice.json);
   command->callback([&context, flags, command] {
     flags->backend_given = command->count("--backend") > 0;
     flags->threads_given = command->count("--threads") > 0;

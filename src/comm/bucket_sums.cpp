@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/spans.h"
 #include "comm/backoff.h"
+#include "comm/silence.h"
 
 namespace convoy {
 namespace {
@@ -38,6 +40,7 @@ BucketSums::BucketSums(Communicator& communicator, Arena& arena, const ReducerOp
       road_(options.road),
       wire_(options.wire),
       stall_limit_(options.stall_limit),
+      spans_(options.spans),
       hosts_(communicator.gather(communicator.host())),
       scratch_(host_buffer(0)),
       packed_(host_buffer(0)),
@@ -67,9 +70,17 @@ void BucketSums::run_tree() {
     } catch (const Error& error) {
       throw Error(fmt::format("{}: {}", name(bucket), error.what()), error.code());
     }
-    seconds_[static_cast<size_t>(bucket)] = seconds_between(begin, Clock::now());
+    took(bucket, begin);
     busy_ += seconds_[static_cast<size_t>(bucket)];
   }
+}
+
+void BucketSums::took(int bucket, Clock::time_point begin) {
+  const auto end = Clock::now();
+  seconds_[static_cast<size_t>(bucket)] = seconds_between(begin, end);
+  if (spans_ != nullptr)
+    spans_->add(
+        {.lane = Span::Lane::communication, .name = "bucket", .number = bucket, .begin = begin, .end = end});
 }
 
 // The gradients as 16-bit numbers if the wire says so, then what is exact: everything, or the statistics.
@@ -92,11 +103,13 @@ int64_t BucketSums::tree_sum_of(int bucket) {
 
 void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
   const auto begin = Clock::now();
-  for (Backoff backoff; !message.test(); backoff.pause())
-    require(!stalled_since(begin),
-            "rank {} on {} has not answered for {:g} s at step {} of {} of the tree: look for what that rank "
-            "reports, or raise the stall limit if it may take so long",
-            step.peer, hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps);
+  for (Backoff backoff; !message.test(); backoff.pause()) {
+    communicator_.answer();
+    if (stalled_since(begin))
+      fail("rank {} on {} has not answered for {:g} s at step {} of {} of the tree: {}", step.peer,
+           hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps,
+           name_the_silent(communicator_, hosts_, stall_limit_));
+  }
 }
 
 void BucketSums::run_library() {
@@ -121,7 +134,7 @@ void BucketSums::run_library() {
       const size_t started = flights.size();
       std::erase_if(flights, [&](const Flight& flight) {
         if (!flight.sum->test()) return false;
-        seconds_[static_cast<size_t>(flight.bucket)] = seconds_between(flight.begin, Clock::now());
+        took(flight.bucket, flight.begin);
         return true;
       });
       if (flights.size() != started || started != before) last_progress = Clock::now(), backoff = Backoff();
@@ -129,14 +142,15 @@ void BucketSums::run_library() {
       throw Error(fmt::format("{}: {}", name(flights.empty() ? next : flights.front().bucket), error.what()),
                   error.code());
     }
-    if (flights.empty())
+    if (flights.empty()) {
       busy_ += seconds_between(take_off, Clock::now());
-    else
-      require(!stalled_since(last_progress),
-              "{}: the MPI library's sum over {} ranks has not moved for {:g} s, so some rank has not come "
-              "to this bucket: look for what the ranks report, or choose the tree, which names the rank it "
-              "waits for",
-              name(flights.front().bucket), communicator_.size(), stall_seconds());
+      continue;
+    }
+    communicator_.answer();
+    if (stalled_since(last_progress))
+      fail("{}: the MPI library's sum over {} ranks has not moved for {:g} s: {}",
+           name(flights.front().bucket), communicator_.size(), stall_seconds(),
+           name_the_silent(communicator_, hosts_, stall_limit_));
   }
 }
 

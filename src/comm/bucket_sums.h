@@ -51,6 +51,7 @@ class BucketSums {
   bool stalled_since(Clock::time_point last_progress) const;
   double stall_seconds() const;
   std::string name(int bucket) const;
+  void took(int bucket, Clock::time_point begin);
 
   Communicator& communicator_;
   Arena& arena_;
@@ -58,6 +59,7 @@ class BucketSums {
   Road road_;
   Wire wire_;
   std::chrono::milliseconds stall_limit_;
+  SpanSink* spans_;
   std::vector<std::string> hosts_;
   Buffer scratch_, packed_;  // of f32, and of 16 bits an element
   size_t scratch_elements_ = 0, packed_elements_ = 0;

@@ -9,8 +9,10 @@
 #include <numeric>
 #include <utility>
 
+#include "comm/backoff.h"
 #include "comm/mpi_check.h"
 #include "comm/mpi_state.h"
+#include "comm/silence.h"
 
 namespace convoy {
 namespace {
@@ -61,6 +63,7 @@ class Requests final : public Communicator::Pending {
 }  // namespace
 
 MpiCommunicator::MpiCommunicator(size_t largest_message) : state_(std::make_unique<State>()) {
+  state_->self = this;
   ensure(largest_message > 0 && largest_message <= INT_MAX);
   state_->largest = largest_message;
   mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &state_->comm), "duplicate the communicator");
@@ -69,11 +72,27 @@ MpiCommunicator::MpiCommunicator(size_t largest_message) : state_(std::make_uniq
   mpi_check(MPI_Comm_size(state_->comm, &state_->size), "tell the number of ranks");
   std::array<char, 256> name{};
   state_->host = ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+  state_->roll_call.emplace(state_->comm);
+}
+
+void MpiCommunicator::State::finish(MPI_Request request, const char* what) {
+  const auto begin = std::chrono::steady_clock::now();
+  int done = 0;
+  for (Backoff backoff;; backoff.pause()) {
+    mpi_check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), what);
+    if (done) return;
+    roll_call->answer();
+    if (limit.count() == 0 || std::chrono::steady_clock::now() - begin < limit) continue;
+    given_up = true;
+    fail("waited {:g} s to {} with the other ranks: {}", std::chrono::duration<double>(limit).count(), what,
+         name_the_silent(*self, hosts, limit));
+  }
 }
 
 MpiCommunicator::~MpiCommunicator() {
   int finalized = 0;
   if (state_->given_up) return;  // MPI still holds on to it
+  state_->roll_call.reset();
   if (MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) MPI_Comm_free(&state_->comm);
 }
 
@@ -84,7 +103,7 @@ std::string MpiCommunicator::host() const { return state_->host; }
 void MpiCommunicator::barrier() {
   MPI_Request request;
   mpi_check(MPI_Ibarrier(state_->comm, &request), "start a barrier");
-  mpi_finish(request, "finish a barrier");
+  state_->finish(request, "finish a barrier");
 }
 
 void MpiCommunicator::broadcast(std::span<std::byte> data, int root) {
@@ -92,7 +111,7 @@ void MpiCommunicator::broadcast(std::span<std::byte> data, int root) {
     MPI_Request request;
     mpi_check(MPI_Ibcast(data.data() + begin, count, MPI_BYTE, root, state_->comm, &request),
               "start a broadcast");
-    mpi_finish(request, "finish a broadcast");
+    state_->finish(request, "finish a broadcast");
   });
 }
 
@@ -102,7 +121,7 @@ void MpiCommunicator::sum(std::span<int64_t> values) {
     mpi_check(MPI_Iallreduce(MPI_IN_PLACE, values.data() + begin, count, MPI_INT64_T, MPI_SUM, state_->comm,
                              &request),
               "start a sum of integers");
-    mpi_finish(request, "finish a sum of integers");
+    state_->finish(request, "finish a sum of integers");
   });
 }
 
@@ -113,7 +132,7 @@ std::vector<std::string> MpiCommunicator::gather(const std::string& mine) {
   MPI_Request request;
   mpi_check(MPI_Iallgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, state_->comm, &request),
             "start a gather");
-  mpi_finish(request, "finish a gather");
+  state_->finish(request, "finish a gather");
   const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
   require(total < INT_MAX, "the ranks gather {} bytes of text at once, more than MPI can count", total);
   std::partial_sum(lengths.begin(), lengths.end(), offsets.begin() + 1);
@@ -121,7 +140,7 @@ std::vector<std::string> MpiCommunicator::gather(const std::string& mine) {
   mpi_check(MPI_Iallgatherv(mine.data(), length, MPI_CHAR, all.data(), lengths.data(), offsets.data(),
                             MPI_CHAR, state_->comm, &request),
             "start a gather");
-  mpi_finish(request, "finish a gather");
+  state_->finish(request, "finish a gather");
   std::vector<std::string> texts;
   for (size_t r = 0; r < ranks; ++r)
     texts.push_back(all.substr(static_cast<size_t>(offsets[r]), static_cast<size_t>(lengths[r])));
@@ -156,6 +175,17 @@ std::unique_ptr<Communicator::Pending> MpiCommunicator::start_sum(std::span<floa
               "start a sum of gradients");
   });
   return pending;
+}
+
+void MpiCommunicator::limit_waits(std::chrono::milliseconds limit) {
+  state_->hosts = gather(host());
+  state_->limit = limit;
+}
+
+void MpiCommunicator::answer() { state_->roll_call->answer(); }
+
+std::vector<int> MpiCommunicator::silent_ranks(std::chrono::milliseconds patience) {
+  return state_->roll_call->silent(patience);
 }
 
 std::string MpiCommunicator::library() const {

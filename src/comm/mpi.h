@@ -5,6 +5,7 @@
 // (of an exchange: bytes), below the int limit of MPI's counts.
 #pragma once
 
+#include <chrono>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,9 @@ class MpiCommunicator final : public Communicator {
                                           std::span<std::byte> in) override;
   std::unique_ptr<Pending> start_sum(std::span<float> values) override;
   std::string library() const override;  // "Open MPI 4.1.4", "MPICH 4.0.2"
+  void limit_waits(std::chrono::milliseconds limit) override;  // collective
+  void answer() override;
+  std::vector<int> silent_ranks(std::chrono::milliseconds patience) override;
 
  private:
   friend class MpiSession;

@@ -1,4 +1,4 @@
-// Inside src/comm only: MPI's return codes as Errors, and waiting for requests by polling.
+// Inside src/comm only: MPI's return codes as Errors.
 #pragma once
 
 #include <mpi.h>
@@ -16,14 +16,6 @@ inline void mpi_check(int code, const char* what) {
   int length = 0;
   MPI_Error_string(code, text, &length);
   fail("MPI cannot {}: {}", what, text);
-}
-
-inline void mpi_finish(MPI_Request request, const char* what) {
-  int done = 0;
-  for (Backoff backoff;; backoff.pause()) {
-    mpi_check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), what);
-    if (done) return;
-  }
 }
 
 }  // namespace convoy

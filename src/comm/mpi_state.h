@@ -4,20 +4,30 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <chrono>
 #include <climits>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/mpi.h"
+#include "comm/roll_call.h"
 
 namespace convoy {
 
 struct MpiCommunicator::State {
+  MpiCommunicator* self = nullptr;
   MPI_Comm comm = MPI_COMM_NULL;
   int rank = 0, size = 1;
   size_t largest = INT_MAX;  // elements of one message
   std::string host;
   // Messages were left unfinished, their memory may be gone: MPI is not to be polled any more, only to abort.
   bool given_up = false;
+  std::optional<RollCall> roll_call;
+  std::chrono::milliseconds limit{0};  // of a control collective's wait; 0: none
+  std::vector<std::string> hosts;      // by rank, once there is a limit
+
+  void finish(MPI_Request request, const char* what);
 
   // f(begin, count) for consecutive pieces that MPI can count; none for nothing.
   template <class F>

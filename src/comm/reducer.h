@@ -20,6 +20,8 @@
 
 namespace convoy {
 
+class SpanSink;
+
 enum class Road { tree, library };
 
 struct Share {
@@ -37,6 +39,7 @@ struct ReducerOptions {
   std::chrono::milliseconds stall_limit =
       std::chrono::seconds(600);  // without any progress, then an error; 0: never
   Wire wire{};                    // other than f32 only on the tree
+  SpanSink* spans = nullptr;      // told of every bucket's sum, if given; outlives the reducer
 };
 
 class Reducer {

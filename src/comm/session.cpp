@@ -7,6 +7,7 @@
 #include <exception>
 #include <thread>
 
+#include "base/colour.h"
 #include "comm/launch.h"
 #include "comm/mpi.h"
 #include "comm/mpi_check.h"
@@ -75,7 +76,7 @@ void MpiSession::abort_job(Exit code, const std::string& message) {
   const bool together = size == 1 || (!given_up && everyone_is_here(patience));
   if (!together || rank == 0) {
     const std::string who = size == 1 ? "" : fmt::format("rank {} of {} on {}: ", rank, size, world_->host());
-    fmt::print(stderr, "convoy: {}{}\n", who, message);
+    print_error(who + message);
     std::fflush(nullptr);
   }
   if (!together) MPI_Abort(MPI_COMM_WORLD, status);

@@ -91,12 +91,6 @@ auto as_format(const Wire& wire, F f) {
   return wire.format == Wire::Format::fp16 ? f(Fp16()) : f(Bf16());
 }
 
-int64_t first_statistic(const Layout& layout) {
-  for (const Segment& segment : layout.segments)
-    if (segment.kind == Segment::Kind::statistic) return segment.offset;
-  return layout.elements;
-}
-
 }  // namespace
 
 std::string Wire::name() const {

@@ -175,4 +175,10 @@ Program lower(const Graph& graph, int images, const LowerOptions& options) {
   return program;
 }
 
+int64_t first_statistic(const Layout& layout) {
+  for (const Segment& segment : layout.segments)
+    if (segment.kind == Segment::Kind::statistic) return segment.offset;
+  return layout.elements;
+}
+
 }  // namespace convoy

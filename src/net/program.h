@@ -48,6 +48,7 @@ struct Layout {
   std::vector<int64_t> stat_offset;    // by Graph::stats index
   int64_t elements = 0;                // of the whole flat arena, padding included
 };
+int64_t first_statistic(const Layout& layout);  // statistics are the tail of the flat memory
 
 struct Program {
   Graph graph;

@@ -4,6 +4,7 @@
 // messages below the int limit of MPI counts.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,6 +43,13 @@ class Communicator {
   virtual std::unique_ptr<Pending> start_sum(std::span<float> values) = 0;
 
   virtual std::string library() const = 0;  // "Open MPI 4.1.4", "none"
+
+  // Waits that last too long. Control collectives fail after `limit` (0: never), naming the ranks that are silent; what
+  // waits for a Pending sees to it itself: answer() now and then, so that others see this rank alive, and in the end
+  // silent_ranks(), which asks all others and returns those that have not answered within `patience`.
+  virtual void limit_waits(std::chrono::milliseconds /*limit*/) {}
+  virtual void answer() {}
+  virtual std::vector<int> silent_ranks(std::chrono::milliseconds /*patience*/) { return {}; }
 };
 
 class LocalCommunicator final : public Communicator {

@@ -60,14 +60,9 @@ void probe_space(const fs::path& path, size_t bytes) {
     fail_errno(error, fmt::format("cannot write {} bytes to {}", bytes, path.string()));
 }
 
-struct Placed {
-  uint64_t offset;
-  std::span<const float> values;
-};
-
-std::vector<Placed> write_structure(const fs::path& path, const Graph& graph, const Arena& arena,
-                                    const Snapshot& snapshot) {
-  std::vector<Placed> placed;
+std::vector<CheckpointDraft::Piece> write_structure(const fs::path& path, const Graph& graph,
+                                                    const Arena& arena, const Snapshot& snapshot) {
+  std::vector<CheckpointDraft::Piece> pieces;
   checkpoint::Handle file = checkpoint::create_file(path);
   checkpoint::write_attribute(file, "schema", std::string(schema));
   checkpoint::write_attribute(file, "network", graph.name);
@@ -79,18 +74,35 @@ std::vector<Placed> write_structure(const fs::path& path, const Graph& graph, co
   checkpoint::write_attribute(file, "fingerprint", snapshot.fingerprint);
   checkpoint::write_attribute(file, "claim", snapshot.claim);
   checkpoint::write_attribute(file, "weights_digest", arena.digest());
-  for (int state = -1; state < arena.states(); ++state) {
+  const Flats flats = flats_of(arena);
+  for (size_t flat = 0; flat < flats.size(); ++flat) {
     const checkpoint::Handle group =
-        checkpoint::create_group(file, state < 0 ? "weights" : fmt::format("state{}", state));
-    const std::span<const float> flat = state < 0 ? arena.weights() : arena.state(state);
+        checkpoint::create_group(file, flat == 0 ? "weights" : fmt::format("state{}", flat - 1));
     for (const Tensor& tensor : tensors_of(graph, arena.layout())) {
       const checkpoint::Handle dataset = checkpoint::create_dataset(group, tensor.name, tensor.shape);
-      checkpoint::write_attribute(dataset, "xxh3", checksum(piece(flat, tensor)));
-      placed.push_back({checkpoint::offset_of(dataset), piece(flat, tensor)});
+      checkpoint::write_attribute(dataset, "xxh3", checksum(piece(flats[flat], tensor)));
+      pieces.push_back({checkpoint::offset_of(dataset), flat, static_cast<size_t>(tensor.offset),
+                        static_cast<size_t>(tensor.count)});
     }
   }
   file.close(path.string());
-  return placed;
+  return pieces;
+}
+
+// After an error of `write` nothing is left under the temporary name.
+template <class F>
+void or_removed(const CheckpointDraft& draft, F write) {
+  try {
+    write();
+  } catch (const std::exception& error) {
+    std::error_code ignored;
+    fs::remove(draft.temporary, ignored);
+    if (dynamic_cast<const BrokenCheckpoint*>(&error) !=
+        nullptr)  // HDF5 gives no errno: space is the likeliest cause
+      fail(Exit::temporary, "cannot write the checkpoint {}: {} (is there space left?)", draft.path.string(),
+           error.what());
+    throw;
+  }
 }
 
 Snapshot read_heading(hid_t file) {
@@ -151,28 +163,39 @@ auto in_file(const fs::path& path, F&& read) {
 
 }  // namespace
 
+Flats flats_of(const Arena& arena) {
+  Flats flats{arena.weights()};
+  for (int state = 0; state < arena.states(); ++state) flats.push_back(arena.state(state));
+  return flats;
+}
+
+CheckpointDraft draft_checkpoint(const fs::path& path, const Graph& graph, const Arena& arena,
+                                 const Snapshot& snapshot) {
+  CheckpointDraft draft{.path = path, .temporary = path, .pieces = {}};
+  draft.temporary += ".tmp";
+  or_removed(draft, [&] {
+    size_t bytes = 0;
+    for (const auto& flat : flats_of(arena)) bytes += flat.size_bytes();
+    probe_space(draft.temporary, bytes);
+    draft.pieces = write_structure(draft.temporary, graph, arena, snapshot);
+  });
+  return draft;
+}
+
+void complete_checkpoint(const CheckpointDraft& draft, const Flats& values) {
+  or_removed(draft, [&] {
+    File file(draft.temporary, File::Mode::update);
+    for (const CheckpointDraft::Piece& piece : draft.pieces) {
+      const std::span<const float> of = values.at(piece.flat).subspan(piece.begin, piece.count);
+      file.write_at(piece.file_offset, of.data(), of.size_bytes());
+    }
+    publish(draft.temporary, draft.path);
+  });
+}
+
 void write_checkpoint(const fs::path& path, const Graph& graph, const Arena& arena,
                       const Snapshot& snapshot) {
-  fs::path temporary = path;
-  temporary += ".tmp";
-  try {
-    const size_t bytes = static_cast<size_t>(arena.layout().elements) * sizeof(float) *
-                         static_cast<size_t>(1 + arena.states());
-    probe_space(temporary, bytes);
-    const std::vector<Placed> placed = write_structure(temporary, graph, arena, snapshot);
-    File file(temporary, File::Mode::update);
-    for (const Placed& tensor : placed)
-      file.write_at(tensor.offset, tensor.values.data(), tensor.values.size_bytes());
-    publish(temporary, path);
-  } catch (const std::exception& error) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    if (dynamic_cast<const BrokenCheckpoint*>(&error) !=
-        nullptr)  // HDF5 gives no errno: space is the likeliest cause
-      fail(Exit::temporary, "cannot write the checkpoint {}: {} (is there space left?)", path.string(),
-           error.what());
-    throw;
-  }
+  complete_checkpoint(draft_checkpoint(path, graph, arena, snapshot), flats_of(arena));
 }
 
 Snapshot read_checkpoint(const fs::path& path, const Graph& graph, Arena& arena, bool states) {

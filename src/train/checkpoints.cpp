@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -27,6 +28,10 @@ std::optional<int64_t> step_of(const fs::path& path) {
   const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, step);
   if (error != std::errc() || stop != end) return {};
   return step;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 int64_t broadcast_integer(Communicator& comm, int64_t value) {
@@ -93,13 +98,14 @@ int64_t Checkpoints::newest_whole(Arena& arena, const Snapshot& wanted) {
   return 0;
 }
 
-int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted) {
+int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted, const StartFn& start) {
   int64_t step = 0;
   if (comm_.rank() == 0 && policy_.resume && !policy_.directory.empty()) {
     remove_torn();
     step = newest_whole(arena, wanted);
     if (step == 0) arena.initialize(wanted.seed);  // whatever a broken file has left there
   }
+  if (comm_.rank() == 0 && step == 0 && start) start(arena);
   step = broadcast_integer(comm_, step);
   comm_.broadcast(std::as_writable_bytes(arena.weights()), 0);
   for (int state = 0; state < arena.states(); ++state)
@@ -108,15 +114,16 @@ int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted) {
   return step;
 }
 
-void Checkpoints::write(const Arena& arena, const Snapshot& now) {
+void Checkpoints::attempt(int64_t step, const std::function<void()>& write) {
+  failure_.clear();
+  code_ = Exit::ok;
   const auto failed = [&](const std::exception& error, Exit code) {
     failure_ = error.what();
     code_ = code;
-    log_.warn("no checkpoint at step {}: {}; the run goes on, earlier checkpoints are whole", now.step,
-              failure_);
+    log_.warn("no checkpoint at step {}: {}; the run goes on, earlier checkpoints are whole", step, failure_);
   };
   try {
-    write_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now);
+    write();
   } catch (const Error& error) {
     failed(error, error.code());
   } catch (const std::exception& error) {
@@ -137,17 +144,63 @@ void Checkpoints::prune() const {
   }
 }
 
+Checkpoints::~Checkpoints() { wait(); }
+
+void Checkpoints::wait() {
+  if (!writer_.joinable()) return;
+  const auto start = std::chrono::steady_clock::now();
+  writer_.join();
+  seconds_ += seconds_since(start);
+}
+
 bool Checkpoints::save(const Arena& arena, const Snapshot& now) {
   if (policy_.directory.empty()) return true;
+  wait();
   const auto start = std::chrono::steady_clock::now();
-  failure_.clear();
-  code_ = Exit::ok;
-  if (comm_.rank() == 0) write(arena, now);
+  if (comm_.rank() == 0) {
+    attempt(now.step, [&] { write_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now); });
+  }
   code_ = static_cast<Exit>(broadcast_integer(comm_, static_cast<int64_t>(code_)));
   const bool saved = code_ == Exit::ok;
   if (saved && comm_.rank() == 0) prune();
-  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_ += seconds_since(start);
   return saved;
+}
+
+void Checkpoints::copy(const Arena& arena) {
+  const Flats now = flats_of(arena);
+  if (copy_.empty()) {
+    for (const auto& flat : now) {
+      copy_.push_back(host_buffer(flat.size_bytes()));
+      copied_.emplace_back(reinterpret_cast<const float*>(copy_.back().get()), flat.size());
+    }
+  }
+  for (size_t i = 0; i < now.size(); ++i) std::memcpy(copy_[i].get(), now[i].data(), now[i].size_bytes());
+}
+
+void Checkpoints::save_behind(const Arena& arena, const Snapshot& now) {
+  if (policy_.directory.empty() || comm_.rank() != 0) return;
+  wait();
+  const auto start = std::chrono::steady_clock::now();
+  CheckpointDraft draft;
+  attempt(now.step, [&] {
+    copy(arena);
+    draft = draft_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now);
+  });
+  done_behind_ = false;
+  if (failure_.empty())
+    writer_ = std::thread([this, draft = std::move(draft), step = now.step] {
+      attempt(step, [&] { complete_checkpoint(draft, copied_); });
+      if (failure_.empty()) prune();
+      done_behind_ = failure_.empty();
+    });
+  behind_ = {.step = now.step, .seconds = seconds_since(start)};
+  seconds_ += behind_.seconds;
+}
+
+std::optional<Checkpoints::Saved> Checkpoints::saved_behind() {
+  if (!done_behind_.exchange(false)) return {};
+  return behind_;
 }
 
 }  // namespace convoy

@@ -6,11 +6,16 @@
 
 namespace convoy {
 
-Totals evaluate(Plan& plan, Loader& held_out, int images, Communicator& comm) {
+Totals evaluate(Plan& plan, Loader& held_out, int images, Communicator& comm, const BatchSeen& each) {
   const int64_t samples = held_out.samples();
   plan.totals();  // starts again at zero
-  for (int64_t turn = 0; turn * comm.size() * images < samples; ++turn)
-    if ((turn * comm.size() + comm.rank()) * images < samples) plan.infer(held_out.next(turn, comm.rank()));
+  for (int64_t turn = 0; turn * comm.size() * images < samples; ++turn) {
+    const int64_t first = (turn * comm.size() + comm.rank()) * images;
+    if (first >= samples) continue;
+    const Batch batch = held_out.next(turn, comm.rank());
+    plan.infer(batch);
+    if (each) each(first, batch);
+  }
   const Totals mine = plan.totals();
   std::array<int64_t, 5> sums{mine.images, mine.correct1, mine.correct5, mine.loss, mine.nonfinite};
   comm.sum(sums);

@@ -4,6 +4,8 @@
 // gives the same counts, as every batch holds the same images whoever runs it.
 #pragma once
 
+#include <functional>
+
 #include "port/backend.h"
 #include "port/communicator.h"
 #include "port/loader.h"
@@ -12,7 +14,8 @@ namespace convoy {
 
 // `plan` is of a Program lowered with Mode::inference for b = images. `held_out` deals batches as its
 // contract says with as many workers as there are ranks: position ((k * ranks) + rank) * b + i in its k-th
-// batch.
-Totals evaluate(Plan& plan, Loader& held_out, int images, Communicator& comm);
+// batch. `each`, if given, is called after every batch with the position of its first image.
+using BatchSeen = std::function<void(int64_t first, const Batch& batch)>;
+Totals evaluate(Plan& plan, Loader& held_out, int images, Communicator& comm, const BatchSeen& each = {});
 
 }  // namespace convoy

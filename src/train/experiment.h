@@ -68,6 +68,13 @@ struct TrainOptions {
   uint64_t seed = 1;
   int evaluate_every = 1;   // epochs; 0: at the end only. Changes no bit
   double bucket_mib = 8.0;  // size of the gradient buckets. Changes no bit on the tree
+  // A step whose loss or gradients are not finite: "stop"; "skip" it, counted; or "roll-back" to the last checkpoint,
+  // which heals a fault of the hardware and stops where the same step fails again.
+  std::string on_nonfinite = "stop";
+  // Initial weights: a safetensors file, and what it must give: the digest of all weights before step 0, which stands for
+  // the file in the arithmetic. `fresh`: layers, with commas between, that start as without the file ("fc").
+  std::filesystem::path weights;
+  std::string fresh, weights_xxh3;
 };
 
 // Where decay enters, who is skipped and whether momentum is corrected: train/optimizer.h.
@@ -149,7 +156,7 @@ std::string resolved_toml(const Experiment& experiment);
 
 // What the bits depend on, one "section.key = value" a line, and its 32-digit hash. Not in it: name,
 // description, source, published, paths, train.evaluate_every, train.bucket_mib, keys that the chosen parts do
-// not read, and allreduce.wire = "f32", which every run had before the key was.
+// not read, and what every run had before the key was: allreduce.wire = "f32", no train.weights.
 std::string arithmetic(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
 std::string hash(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
 

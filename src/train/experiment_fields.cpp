@@ -89,6 +89,19 @@ void visit_train(TrainOptions& t, const Visit& visit) {
          .slot = &t.bucket_mib,
          .range = above(0),
          .arithmetic = false});
+  visit({.section = "train",
+         .key = "on_nonfinite",
+         .slot = &t.on_nonfinite,
+         .choices = {"stop", "skip", "roll-back"},
+         .arithmetic = t.on_nonfinite == "skip"});
+  visit({.section = "train", .key = "weights", .slot = &t.weights, .arithmetic = false, .absent = "\"\""});
+  const std::string of_weights = unless(!t.weights.empty(), "train.weights");
+  visit({.section = "train", .key = "fresh", .slot = &t.fresh, .unread = of_weights, .arithmetic = false});
+  visit({.section = "train",
+         .key = "weights_xxh3",
+         .slot = &t.weights_xxh3,
+         .unread = of_weights,
+         .absent = "\"\""});
 }
 
 void visit_optimizer(OptimizerOptions& o, const Visit& visit) {
@@ -193,7 +206,7 @@ void visit_allreduce(AllreduceOptions& a, const Visit& visit) {
          .key = "wire",
          .slot = &a.wire,
          .choices = {"f32", "fp16", "bf16"},
-         .arithmetic = a.wire != "f32"});
+         .absent = "\"f32\""});
   visit({"allreduce",
          "scale",
          &a.scale,
@@ -230,6 +243,9 @@ std::string misfit(const Experiment& e) {
   const auto& t = e.train;
   if ((t.epochs > 0) == (t.steps > 0))
     return "say how long to train: one of train.epochs and train.steps, above 0";
+  if (t.weights_xxh3.size() % 32 != 0 || t.weights_xxh3.size() > 32 ||
+      t.weights_xxh3.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return "train.weights_xxh3 is a digest of 32 hexadecimal digits, as `convoy train` writes it";
   const int group = e.network.bn_group, images = e.minibatch.images, workers = e.minibatch.workers;
   if (group > 0 && images % group != 0 && group % images != 0)
     return fmt::format("network.bn_group {} must divide minibatch.images {}, or be a multiple of it", group,

@@ -2,6 +2,8 @@
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <sstream>
@@ -17,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* flag = "--set";
+constexpr const char* heading[] = {"name", "description", "source", "published"};
 constexpr std::pair<const char*, const char*> alternatives[] = {
     {"train.steps", "train.epochs"},
     {"train.epochs", "train.steps"},
@@ -191,44 +194,51 @@ class Parser {
   }
 
   void refuse_unknown() const {
-    const std::vector<std::string> heading{"name", "description", "source", "published"};
     for (const auto& [key, node] : table_) {
       const std::string name(key.str());
-      if (std::find(heading.begin(), heading.end(), name) != heading.end()) continue;
-      std::vector<std::string> tops(sections_.begin(), sections_.end());
-      tops.insert(tops.end(), heading.begin(), heading.end());
-      if (!sections_.contains(name) && !node.is_table()) refuse_key_without_section(name, node);
-      if (!sections_.contains(name)) unknown(node, name, name, tops, node.is_table() ? "table" : "key");
-      require(node.is_table(), Exit::usage, "{}: {} must be a table: [{}]", where(node, name), name, name);
-      for (const auto& [inner, value] : *node.as_table())
-        refuse_unknown_key(name, std::string(inner.str()), value);
+      if (std::find(std::begin(heading), std::end(heading), name) != std::end(heading)) continue;
+      const toml::table* inner = node.as_table();
+      require(inner != nullptr || !sections_.contains(name), Exit::usage, "{}: {} must be a table: [{}]",
+              where(node, name), name, name);
+      if (inner == nullptr || (inner->empty() && !sections_.contains(name))) unknown_key(node, name);
+      for (const auto& [word, value] : *inner)
+        if (const std::string full = name + "." + std::string(word.str()); !known_.contains(full))
+          unknown_key(value, full);
     }
   }
 
-  void refuse_key_without_section(const std::string& key, const toml::node& node) const {
-    for (const auto& name : known_)
-      require(!name.ends_with("." + key), Exit::usage, "{}: unknown key {}, did you mean {}?",
-              where(node, key), key, name);
-  }
-
-  void refuse_unknown_key(const std::string& section, const std::string& key, const toml::node& node) const {
-    if (known_.contains(section + "." + key)) return;
-    std::vector<std::string> keys, elsewhere;
-    for (const auto& name : known_) {
-      if (name.starts_with(section + ".")) keys.push_back(name.substr(section.size() + 1));
-      if (name.ends_with("." + key)) elsewhere.push_back(name);
+  // A key of that table, or of the table with the nearest name; else of any table, by its very name or, where no table is
+  // named, nearly so. Table and key are held against others each for itself: together, long names are all alike.
+  std::string nearest_key(const std::string& name) const {
+    const size_t dot = name.find('.');
+    const std::string word = dot == std::string::npos ? name : name.substr(dot + 1);
+    std::vector<std::string> sections(sections_.begin(), sections_.end()), words, elsewhere;
+    if (dot == std::string::npos) {
+      sections.insert(sections.end(), std::begin(heading), std::end(heading));
+      if (const std::string near = nearest(name, sections); !near.empty()) return near;
     }
-    require(elsewhere.empty(), Exit::usage, "{}: unknown key {}.{}; there is {}",
-            where(node, section + "." + key), section, key, fmt::join(elsewhere, " and "));
-    unknown(node, section + "." + key, key, keys, "key");
+    const std::string section = dot == std::string::npos ? "" : nearest(name.substr(0, dot), sections);
+    for (const auto& known : known_) {
+      const std::string key = known.substr(known.find('.') + 1);
+      if (section.empty() || known.starts_with(section + ".")) words.push_back(key);
+      if (key == word) elsewhere.push_back(known);
+    }
+    if (!section.empty())
+      if (const std::string near = nearest(word, words); !near.empty()) return section + "." + near;
+    if (!elsewhere.empty()) return fmt::format("{}", fmt::join(elsewhere, " or "));
+    if (dot != std::string::npos) return "";
+    const auto found = std::find(words.begin(), words.end(), nearest(word, words));
+    return found == words.end() ? "" : *std::next(known_.begin(), found - words.begin());
   }
 
-  [[noreturn]] void unknown(const toml::node& node, const std::string& name, const std::string& word,
-                            const std::vector<std::string>& candidates, const char* what) const {
-    const std::string near = nearest(word, candidates);
-    fail(Exit::usage, "{}: unknown {} {}{}", where(node, name), what, name,
-         near.empty() ? fmt::format("; known: {}", fmt::join(candidates, ", "))
-                      : fmt::format(", did you mean {}?", near));
+  [[noreturn]] void unknown_key(const toml::node& node, const std::string& name) const {
+    const std::string near = nearest_key(name);
+    require(near.empty(), Exit::usage, "{}: unknown key {}: did you mean {}?", where(node, name), name, near);
+    const std::string section = name.substr(0, name.find('.'));
+    std::vector<std::string> all;
+    for (const auto& known : known_)
+      if (!sections_.contains(section) || known.starts_with(section + ".")) all.push_back(known);
+    fail(Exit::usage, "{}: unknown key {}; known: {}", where(node, name), name, fmt::join(all, ", "));
   }
 
   std::string file_;

@@ -79,14 +79,18 @@ Json to_json(const StepRecord& r, int64_t images) {
             {"correct5", r.totals.correct5},
             {"nonfinite", r.totals.nonfinite},
             {"rate", number(r.rate)},
+            {"gradient_norm", number(r.gradient_norm)},
             {"warmup", r.warmup},
             {"step_s", r.times.total},
             {"data_wait_s", r.times.data_wait},
             {"compute_s", r.times.compute},
             {"communication_exposed_s", r.times.communication},
             {"optimizer_s", r.times.optimizer},
+            {"other_s", r.times.other},
             {"images_per_s",
              r.times.total > 0 ? Json(static_cast<double>(images) / r.times.total) : Json(nullptr)}};
+  if (r.outlier) line["outlier"] = true;
+  if (r.skipped) line["skipped"] = true;
   if (r.wire) line.update({{"wire_overflows", r.wire->overflows}, {"wire_underflows", r.wire->underflows}});
   return line;
 }

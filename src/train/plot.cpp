@@ -5,33 +5,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/markup.h"
+#include "base/scale.h"
+
 namespace convoy {
 namespace {
 
 constexpr double west = 64, east = 836, north = 56, south = 380;  // of the plot, in a drawing of 900 x 440
 
-struct Scale {
-  double high = 1, step = 1;
-  double share(double value) const { return value / high; }
-};
-
-// From 0, with round ticks, at most about six.
-Scale scale_to(double high) {
-  if (!(high > 0)) high = 1;
-  const double raw = high / 5, power = std::pow(10.0, std::floor(std::log10(raw))), digit = raw / power;
-  const double step = power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10);
-  return {std::ceil(high / step - 1e-9) * step, step};
-}
-
 double x_at(const Scale& scale, double value) { return west + (east - west) * scale.share(value); }
 double y_at(const Scale& scale, double value) { return south - (south - north) * scale.share(value); }
-
-std::string escape(const std::string& text) {
-  std::string safe;
-  for (const char c : text)
-    safe += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return safe;
-}
 
 std::vector<PlotPoint> finite(const PlotLine& line) {
   std::vector<PlotPoint> points;
@@ -45,14 +28,14 @@ Scale scale_of(const PlotAxis& axis) {
   if (high == 0)
     for (const PlotLine& line : axis.lines)
       for (const PlotPoint& p : finite(line)) high = std::max(high, p.y);
-  return scale_to(high);
+  return round_scale(0, high);
 }
 
 std::string ticks(const PlotAxis& axis, const Scale& scale, const char* side) {
   std::string svg;
   const bool at_left = side[0] == 'l';
-  for (int i = 0; i * scale.step <= scale.high * (1 + 1e-9); ++i) {
-    const double value = i * scale.step, y = y_at(scale, value);
+  for (const double value : scale.ticks()) {
+    const double y = y_at(scale, value);
     if (at_left)
       svg += fmt::format("<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>\n", west,
                          east, y, y);
@@ -101,22 +84,22 @@ std::string Plot::svg() const {
   for (const PlotAxis* axis : {&left, &right})
     for (const PlotLine& line : axis->lines)
       for (const PlotPoint& p : finite(line)) last = std::max(last, p.x);
-  Scale x = scale_to(last);
+  Scale x = round_scale(0, last);
   if (last > 0) x.high = last;
   const Scale y_left = scale_of(left), y_right = scale_of(right);
   std::string svg = head;
-  svg += fmt::format("<text class=\"title\" x=\"{}\" y=\"26\">{}</text>\n", west, escape(title));
-  svg += fmt::format("<text class=\"left\" x=\"{}\" y=\"46\">{}</text>\n", west, escape(left.label));
+  svg += fmt::format("<text class=\"title\" x=\"{}\" y=\"26\">{}</text>\n", west, escape_markup(title));
+  svg += fmt::format("<text class=\"left\" x=\"{}\" y=\"46\">{}</text>\n", west, escape_markup(left.label));
   svg += fmt::format("<text class=\"right\" x=\"{}\" y=\"46\" text-anchor=\"end\">{}</text>\n", east,
-                     escape(right.label));
+                     escape_markup(right.label));
   svg += ticks(left, y_left, "left");
   if (!right.lines.empty()) svg += ticks(right, y_right, "right");
-  for (int i = 0; i * x.step <= x.high * (1 + 1e-9); ++i)
+  for (const double value : x.ticks())
     svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.4g}</text>\n",
-                       x_at(x, i * x.step), south + 20, i * x.step);
+                       x_at(x, value), south + 20, value);
   svg += lines_of(left, x, y_left, "left") + lines_of(right, x, y_right, "right");
   svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n</svg>\n", (west + east) / 2,
-                     south + 44, escape(x_label));
+                     south + 44, escape_markup(x_label));
   return svg;
 }
 

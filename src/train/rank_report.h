@@ -11,9 +11,10 @@
 
 namespace convoy {
 
-// Seconds of one step on one rank. `communication` is the exposed part: waiting after the backward pass.
+// Seconds of one step on one rank. `communication` is the exposed part: waiting after the backward pass. `total` is the
+// sum of the four behind it; `other` lies outside: between two steps, counts are summed and records kept.
 struct StepTimes {
-  double total = 0, data_wait = 0, compute = 0, communication = 0, optimizer = 0;
+  double total = 0, data_wait = 0, compute = 0, communication = 0, optimizer = 0, other = 0;
 };
 
 struct RankReport {

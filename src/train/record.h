@@ -20,6 +20,9 @@ struct StepRecord {
   double rate = 0;
   StepTimes times;                  // this rank's
   bool warmup = false;              // the first of a launch, which pays for set-up: in no quantile
+  double gradient_norm = 0;         // of the mean gradient over all workers
+  bool outlier = false;             // that norm is far out of its history (train/guard.h)
+  bool skipped = false;             // not finite, and no update was made
   std::optional<RangeErrors> wire;  // of a 16-bit wire, over all ranks
 };
 
@@ -33,6 +36,13 @@ struct EvaluationRecord {
   std::string digest;  // of all weights
 };
 
+// What the hosts of the job used from start() on; null where it could not be read, and `reason` says why.
+struct Energy {
+  std::optional<double> cpu_joules, gpu_joules;  // processors and memory by RAPL; all GPUs by NVML
+  int64_t images = 0;                            // trained on meanwhile
+  std::string source, reason = "not measured";
+};
+
 struct FinalRecord {
   std::string status = "completed";  // completed | time_limit | diverged | failed; "running" in start()
   int exit_code = 0;
@@ -44,6 +54,7 @@ struct FinalRecord {
   int64_t allreduce_bytes = 0;  // of one step's gradients and statistics on the wire
   std::vector<RankReport> ranks;
   double init_seconds = 0, train_seconds = 0, evaluate_seconds = 0, checkpoint_seconds = 0;
+  Energy energy;
 };
 
 // Sums over the steps since the last evaluation, those of earlier launches included.

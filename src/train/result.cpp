@@ -5,10 +5,10 @@
 #include <type_traits>
 
 #include "base/file.h"
-#include "train/checkpoint.h"
 #include "train/experiment_fields.h"
 #include "train/run_directory.h"
 #include "train/schedule.h"
+#include "train/tool.h"
 
 namespace convoy {
 namespace {
@@ -31,7 +31,9 @@ Json resolved_json(const Experiment& experiment) {
   Json tables = Json::object();
   Experiment copy = experiment;
   visit_fields(copy, [&](const Field& field) {
-    if (field.unread.empty()) tables[field.section][field.key] = value_json(field.slot);
+    const bool path_of_none =
+        std::holds_alternative<std::filesystem::path*>(field.slot) && toml_value(field.slot) == field.absent;
+    if (field.unread.empty() && !path_of_none) tables[field.section][field.key] = value_json(field.slot);
   });
   return tables;
 }
@@ -45,6 +47,19 @@ Json dataset_json(const DatasetFacts& facts) {
 }
 
 Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json energy_json(const Energy& energy) {
+  const auto joules = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  const bool known = energy.cpu_joules || energy.gpu_joules;
+  const double all = energy.cpu_joules.value_or(0) + energy.gpu_joules.value_or(0);
+  return {{"cpu_j", joules(energy.cpu_joules)},
+          {"gpu_j", joules(energy.gpu_joules)},
+          {"images", energy.images},
+          {"j_per_image",
+           known && energy.images > 0 ? Json(all / static_cast<double>(energy.images)) : Json(nullptr)},
+          {"source", or_null(energy.source)},
+          {"reason", or_null(energy.reason)}};
+}
 
 }  // namespace
 
@@ -79,6 +94,8 @@ void Result::resume(const std::vector<Json>& metrics, int64_t step) {
       before_.train_seconds += seconds;
       count(seconds, line.value("warmup", line.at("step") == 0));
       wire_ += {line.value("wire_overflows", int64_t{0}), line.value("wire_underflows", int64_t{0})};
+      skipped_ += line.value("skipped", false) ? 1 : 0;
+      outliers_ += line.value("outlier", false) ? 1 : 0;
     } else if (event == "evaluation") {
       before_.evaluate_seconds += line.value("evaluate_s", 0.0);
       epochs_.push_back(line);
@@ -99,6 +116,8 @@ void Result::step(const StepRecord& record) {
   steps_done_ = record.step + 1;
   count(record.times.total, record.warmup);
   wire_ += record.wire.value_or(RangeErrors{});
+  skipped_ += record.skipped ? 1 : 0;
+  outliers_ += record.outlier ? 1 : 0;
 }
 
 void Result::evaluation(const EvaluationRecord& record) { epochs_.push_back(to_json(record)); }
@@ -151,10 +170,9 @@ Json Result::allreduce() const {
 }
 
 Json Result::steps() const {
-  Json json{{"count", steps_done_},
-            {"planned", Schedule(experiment_, train_.samples).steps()},
-            {"resumed_at", resumed_at_},
-            {"warmup_dropped", launches_first_}};
+  Json json{{"count", steps_done_},          {"planned", Schedule(experiment_, train_.samples).steps()},
+            {"resumed_at", resumed_at_},     {"warmup_dropped", launches_first_},
+            {"skipped_nonfinite", skipped_}, {"gradient_outliers", outliers_}};
   const std::vector<double>& seconds = step_seconds_;
   json["seconds"] = seconds.empty() ? Json(nullptr) : quantiles(seconds);
   const size_t stride = (seconds.size() + raw_samples - 1) / raw_samples;
@@ -214,24 +232,12 @@ Json Result::json() const {
           {"steps", steps()},
           {"numerics", numerics()},
           {"efficiency", efficiency()},
+          {"energy", energy_json(known_.energy)},
           {"memory", {{"peak_rss_bytes", peak > 0 ? Json(peak) : Json(nullptr)}}}};
 }
 
 void Result::write(const std::filesystem::path& path) const {
   replace_file(path, json().dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-}
-
-Json tool_json() {
-#if defined(__clang__)
-  const std::string compiler = "Clang " __clang_version__;
-#else
-  const std::string compiler = "GCC " __VERSION__;
-#endif
-  return {{"name", "convoy"},
-          {"version", CONVOY_VERSION},
-          {"compiler", compiler},
-          {"flags", CONVOY_FLAGS},
-          {"libraries", {{"hdf5", checkpoint_library()}}}};
 }
 
 }  // namespace convoy

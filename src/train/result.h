@@ -51,13 +51,12 @@ class Result {
   // Of all steps, launches before this one included, but each launch's first.
   std::vector<double> step_seconds_;
   int64_t launches_first_ = 0;  // those left out
+  int64_t skipped_ = 0, outliers_ = 0;  // steps, see StepRecord
   FinalRecord before_;          // seconds of earlier launches; initialization is not in the metrics
   RangeErrors wire_;                  // over all steps, restored ones included
   FinalRecord known_;
 };
 
-// Tool version, compiler, flags and libraries of this build.
-Json tool_json();
 // Nearest-rank quantiles {min, p05, p25, median, p75, p95, max} of a non-empty sample.
 Json quantiles(std::vector<double> values);
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
@@ -59,22 +60,19 @@ fs::path make_fresh(const Experiment& experiment) {
 // Rank 0's part: the folder, held, or the reason why it cannot be.
 RunDirectory make(const fs::path& wanted, bool resume, const Experiment& experiment) {
   const fs::path path = wanted.empty() ? make_fresh(experiment) : wanted;
-  require(!resume || fs::is_directory(path), Exit::usage, "there is no run to resume at {}", path.string());
-  require(
-      !resume || fs::exists(path / "checkpoints"), Exit::usage,
-      "{} is no run directory (it has no checkpoints folder): give the folder that an earlier run printed",
-      path.string());
-  require(resume || !fs::exists(path) || fs::is_directory(path), Exit::usage,
-          "{} is a file: give a folder for the run", path.string());
-  require(resume || !fs::exists(path) || fs::is_empty(path), Exit::usage,
-          "{} is not empty: continue that run with --resume, or give another folder with --out",
-          path.string());
+  check_run_directory(path, resume);
   if (!resume) create_folders(path);
   auto lock = std::make_shared<const RunLock>(path);
   // Two that both saw an empty folder part here.
   require(make_folder(path / "checkpoints") || resume, Exit::usage,
           "{} has just become another run's: give another folder with --out", path.string());
   return {path, std::move(lock)};
+}
+
+// Nothing, or the lock alone of a process that was killed as it started.
+bool holds_nothing(const fs::path& folder) {
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
+                     [](const fs::directory_entry& entry) { return entry.path().filename() == ".lock"; });
 }
 
 bool wanted_variable(const std::string& entry) {
@@ -94,6 +92,19 @@ bool wanted_variable(const std::string& entry) {
 }  // namespace
 
 std::string utc_now() { return utc("%Y-%m-%dT%H:%M:%SZ"); }
+
+void check_run_directory(const fs::path& path, bool resume) {
+  require(!resume || fs::is_directory(path), Exit::usage, "there is no run to resume at {}", path.string());
+  require(
+      !resume || fs::exists(path / "checkpoints"), Exit::usage,
+      "{} is no run directory (it has no checkpoints folder): give the folder that an earlier run printed",
+      path.string());
+  require(resume || !fs::exists(path) || fs::is_directory(path), Exit::usage,
+          "{} is a file: give a folder for the run", path.string());
+  require(resume || !fs::exists(path) || holds_nothing(path), Exit::usage,
+          "{} is not empty: continue that run with --resume, or give another folder with --out",
+          path.string());
+}
 
 RunDirectory open_run_directory(const fs::path& wanted, bool resume, const Experiment& experiment,
                                 Communicator& comm) {

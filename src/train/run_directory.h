@@ -1,5 +1,5 @@
 // The folder of one run, made fresh or taken up again by --resume:
-//   config.resolved.toml  env.json  log.txt  metrics.jsonl  result.json  curve.svg  checkpoints/
+//   config.resolved.toml  classes.json  env.json  log.txt  metrics.jsonl  result.json  curve.svg  checkpoints/
 // All of it can be read while the run goes on. Rank 0 makes the folder and holds its lock as long as a copy of the
 // RunDirectory lives; others learn its name.
 #pragma once
@@ -25,8 +25,12 @@ struct RunDirectory {
   std::filesystem::path metrics() const { return root / "metrics.jsonl"; }
   std::filesystem::path result() const { return root / "result.json"; }
   std::filesystem::path curve() const { return root / "curve.svg"; }
+  std::filesystem::path classes() const { return root / "classes.json"; }
   std::filesystem::path checkpoints() const { return root / "checkpoints"; }
 };
+
+// Refuses what open_run_directory would refuse by what is there; makes nothing.
+void check_run_directory(const std::filesystem::path& wanted, bool resume);
 
 // `wanted` empty: runs/<UTC time>_<experiment name>. A folder that is not empty is refused, unless resume, and one that
 // another process trains into is refused always. Collective.

@@ -81,6 +81,7 @@ void RunRecord::checkpoint(int64_t steps_done, double seconds) {
           {"step", steps_done - 1},
           {"steps_done", steps_done},
           {"seconds_s", seconds}});
+  progress_.clear();  // this may be the last before the end, and others speak there first
 }
 
 void RunRecord::finish(const FinalRecord& record) {

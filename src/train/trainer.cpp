@@ -13,6 +13,7 @@
 #include "train/diagnosis.h"
 #include "train/evaluate.h"
 #include "train/fingerprint.h"
+#include "train/guard.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/statistics.h"
@@ -49,14 +50,20 @@ class Loop {
     Totals totals;
     RangeErrors wire;
     bool stop = false, finite = true;  // on any rank; on all: the summed gradients and statistics
+    double gradient_norm = 0;          // of the mean over workers; this rank's word
   };
-  Sums sum_over_ranks(const Totals& mine);
+  Sums sum_over_ranks(const Totals& mine, int64_t step);
+  std::string trouble_of(int64_t step, const Sums& sums);
+  bool time_is_short(int64_t step) const;
   StepTimes gradients(int64_t step);
   void apply(int64_t step, StepTimes& times);
   void keep(StepTimes& times);
   void evaluation(int64_t step, Totals& since);
   bool save_due(int64_t step) const;
   bool save(int64_t done);
+  void save_behind(int64_t done);
+  void note_saved();
+  bool check_due(int64_t step) const;
   Snapshot snapshot(int64_t done) const;
   void check_equal_weights(const std::string& digest, int64_t step);
   RankReport report();
@@ -79,8 +86,12 @@ class Loop {
   Checkpoints disk_;
   std::string hash_, arithmetic_, fingerprint_, claim_;
   std::vector<StepTimes> times_;
+  Guard guard_;
   std::optional<Totals> held_out_;
   double init_seconds_ = 0, train_seconds_ = 0, evaluate_seconds_ = 0, since_evaluation_ = 0;
+  struct {
+    double step = 0, evaluation = 0, save = 0;
+  } slowest_;  // seconds
 };
 
 Loop::Loop(const Job& job)
@@ -101,43 +112,60 @@ Loop::Loop(const Job& job)
       reducer_(job.comm, arena_, runs_.workers, share_, reducer_options(job.placement, wire_)),
       disk_(job.checkpoints, job.graph, job.comm, job.log),
       hash_(hash(job.experiment, job.train_facts, job.held_out_facts)),
-      arithmetic_(arithmetic(job.experiment, job.train_facts, job.held_out_facts)) {}
+      arithmetic_(arithmetic(job.experiment, job.train_facts, job.held_out_facts)),
+      guard_(job.experiment.train.on_nonfinite == "skip", job.log) {}
 
 Outcome Loop::run() {
   ensure(together_ == workers_together(job_.experiment));
   Stopwatch watch;
   arena_.initialize(job_.experiment.train.seed);
-  const int64_t first = disk_.restore(arena_, snapshot(0));
+  const int64_t first = disk_.restore(arena_, snapshot(0), job_.start);
   take_up(disk_.restored());
   init_seconds_ = watch.lap();
   auto [since, seconds] = job_.record.start(first, known("running"));
   since_evaluation_ = seconds;
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
-    const auto [totals, wire, stop, finite] = sum_over_ranks(plan_->totals());
-    const std::string trouble = totals.nonfinite > 0 ? diagnose_step(step, totals, job_.graph, arena_)
-                                : wire.overflows > 0 ? overflow(step)
-                                : !finite            ? diagnose_step(step, totals, job_.graph, arena_)
-                                                     : "";
+    const Sums sums = sum_over_ranks(plan_->totals(), step);
+    const std::string trouble = trouble_of(step, sums);
+    const bool left_out = !trouble.empty() && guard_.skip(step, trouble);
+    const bool outlier = trouble.empty() && guard_.outlier(step, sums.gradient_norm);
     if (trouble.empty()) apply(step, times);
-    since += totals;
+    since += sums.totals;
     keep(times);
-    job_.record.step({step, totals, schedule_.rate(step), times, step == first,
-                      wire_.rounds() ? std::optional(wire) : std::nullopt});
-    if (!trouble.empty()) return finish(Exit::diverged, "diverged", trouble, step);
+    job_.record.step({.step = step,
+                      .totals = sums.totals,
+                      .rate = schedule_.rate(step),
+                      .times = times,
+                      .warmup = step == first,
+                      .gradient_norm = sums.gradient_norm,
+                      .outlier = outlier,
+                      .skipped = left_out,
+                      .wire = wire_.rounds() ? std::optional(sums.wire) : std::nullopt});
+    if (!trouble.empty() && !left_out) return finish(Exit::diverged, "diverged", trouble, step);
+    if (check_due(step)) check_equal_weights(arena_.digest(), step);
     if (schedule_.evaluates(step)) evaluation(step, since);
     if (held_out_ && held_out_->nonfinite > 0)  // before these weights could become the newest checkpoint
       return finish(Exit::diverged, "diverged", diagnose_evaluation(step, *held_out_, job_.graph, arena_),
                     step + 1);
+    note_saved();
     const bool last = step + 1 == schedule_.steps();
-    const bool leave = (stop || step + 1 == job_.stop_after) && !last;
-    if ((save_due(step) || leave) && !save(step + 1) && (last || leave))
+    const bool leave = (sums.stop || step + 1 == job_.stop_after) && !last;
+    if ((last || leave) && !save(step + 1))
       return finish(disk_.last_code(), "failed",
                     "the state at the end could not be saved: " + disk_.last_failure(), step + 1);
     if (leave)
       return finish(Exit::time_limit, "time_limit", fmt::format("stopped after step {}", step), step + 1);
+    if (save_due(step)) save_behind(step + 1);
   }
   return finish(Exit::ok, "completed", "", schedule_.steps());
+}
+
+// "" if the step may be taken.
+std::string Loop::trouble_of(int64_t step, const Sums& sums) {
+  if (sums.totals.nonfinite == 0 && sums.wire.overflows > 0) return overflow(step);
+  return sums.totals.nonfinite > 0 || !sums.finite ? diagnose_step(step, sums.totals, job_.graph, arena_)
+                                                   : "";
 }
 
 StepTimes Loop::gradients(int64_t step) {
@@ -169,20 +197,36 @@ void Loop::apply(int64_t step, StepTimes& times) {
 void Loop::keep(StepTimes& times) {
   times.total = times.data_wait + times.compute + times.communication + times.optimizer;
   train_seconds_ += times.total;
+  slowest_.step = std::max(slowest_.step, times.total);
   since_evaluation_ += times.total;
   if (times_.size() < 1 << 20) times_.push_back(times);
 }
 
-Loop::Sums Loop::sum_over_ranks(const Totals& mine) {
-  const bool asked = job_.stop != nullptr && job_.stop->load();
+Loop::Sums Loop::sum_over_ranks(const Totals& mine, int64_t step) {
+  const bool asked = (job_.stop != nullptr && job_.stop->load()) || time_is_short(step);
   RangeErrors wire;
   for (const RangeErrors& bucket : reducer_.range_errors()) wire += bucket;
   // A library's max(x, 0) may turn a NaN into 0, and the loss stays finite: the gradients and statistics are asked too.
-  const bool finite = std::isfinite(job_.backend.vector().squared_norm(arena_.grads()));
-  std::array<int64_t, 9> sums{mine.images,    mine.correct1,  mine.correct5,   mine.loss,        mine.nonfinite,
+  const auto gradients = static_cast<size_t>(first_statistic(arena_.layout()));
+  Vector& vector = job_.backend.vector();
+  const double squared = vector.squared_norm(arena_.grads().first(gradients));
+  const bool finite =
+      std::isfinite(squared) && std::isfinite(vector.squared_norm(arena_.grads().subspan(gradients)));
+  std::array<int64_t, 9> sums{mine.images,    mine.correct1,   mine.correct5, mine.loss,     mine.nonfinite,
                               wire.overflows, wire.underflows, asked ? 1 : 0, finite ? 0 : 1};
   job_.comm.sum(sums);
-  return {{sums[0], sums[1], sums[2], sums[3], sums[4]}, {sums[5], sums[6]}, sums[7] > 0, sums[8] == 0};
+  return {.totals = {sums[0], sums[1], sums[2], sums[3], sums[4]},
+          .wire = {sums[5], sums[6]},
+          .stop = sums[7] > 0,
+          .finite = sums[8] == 0,
+          .gradient_norm = std::sqrt(squared) / runs_.workers};
+}
+
+// Whether this step, what comes after it and one more would not fit before the time limit.
+bool Loop::time_is_short(int64_t step) const {
+  return job_.deadline.near(
+      2 * slowest_.step + slowest_.save +
+      (schedule_.evaluates(step) || schedule_.evaluates(step + 1) ? slowest_.evaluation : 0));
 }
 
 void Loop::evaluation(int64_t step, Totals& since) {
@@ -199,7 +243,14 @@ void Loop::evaluation(int64_t step, Totals& since) {
   record.train_seconds = std::exchange(since_evaluation_, 0.0);
   record.seconds = watch.lap();
   evaluate_seconds_ += record.seconds;
+  slowest_.evaluation = std::max(slowest_.evaluation, record.seconds);
   job_.record.evaluation(record);
+}
+
+// At evaluations it is done anyway.
+bool Loop::check_due(int64_t step) const {
+  return job_.comm.size() > 1 && job_.check_every > 0 && (step + 1) % job_.check_every == 0 &&
+         !schedule_.evaluates(step);
 }
 
 // Every rank must hold the same weights: a rank that does not has failed memory, another library or a bug of ours.
@@ -221,9 +272,23 @@ bool Loop::save_due(int64_t step) const {
 
 bool Loop::save(int64_t done) {
   Stopwatch watch;
+  disk_.wait();
+  note_saved();
   const bool saved = disk_.save(arena_, snapshot(done));
   if (saved) job_.record.checkpoint(done, watch.lap());
   return saved;
+}
+
+void Loop::save_behind(int64_t done) {
+  Stopwatch watch;
+  disk_.wait();
+  note_saved();
+  disk_.save_behind(arena_, snapshot(done));
+  slowest_.save = std::max(slowest_.save, watch.lap());
+}
+
+void Loop::note_saved() {
+  if (const auto saved = disk_.saved_behind()) job_.record.checkpoint(saved->step, saved->seconds);
 }
 
 Snapshot Loop::snapshot(int64_t done) const {
@@ -301,6 +366,8 @@ FinalRecord Loop::known(const std::string& status) {
 }
 
 Outcome Loop::finish(Exit exit, const std::string& status, const std::string& reason, int64_t done) {
+  disk_.wait();
+  note_saved();
   FinalRecord record = known(status);
   record.exit_code = static_cast<int>(exit);
   record.reason = reason;

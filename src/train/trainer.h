@@ -12,6 +12,7 @@
 #include "port/communicator.h"
 #include "port/loader.h"
 #include "train/checkpoints.h"
+#include "train/deadline.h"
 #include "train/experiment.h"
 #include "train/placement.h"
 #include "train/record.h"
@@ -32,6 +33,9 @@ struct Job {
   Log log;
   const std::atomic<bool>* stop = nullptr;  // set (by a signal): checkpoint, then Exit::time_limit
   int64_t stop_after = 0;                   // the same when so many steps are done; 0: never
+  Deadline deadline;                        // the same in time before it
+  int64_t check_every = 0;                  // steps between comparisons of the ranks' weights; 0: at evaluations alone
+  StartFn start{};                          // initial weights other than the seed's (train/checkpoints.h)
 };
 
 struct Outcome {

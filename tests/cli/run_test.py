@@ -58,7 +58,7 @@ class Run(ConvoyTest):
         self.assertIn("same task, other recipe", out)
         self.assertIn("optimizer.momentum", out)
         before, after = (self.result(name)["epochs"][-1]["correct1"] for name in ("whole", "other"))
-        code, out, _ = convoy(*compare, "--accuracy-margin", 0.01)  # of 18 images
+        code, out, _ = convoy(*compare, "--fail-if", "held_out_top1 < -0.01")  # points, of 18 images
         self.assertEqual(code, 1 if after < before else 0, out)
         job = self.folder / "wider.toml"
         job.write_text(self.job.read_text().replace("width = 4", "width = 8"))
@@ -184,6 +184,35 @@ class Run(ConvoyTest):
         self.refused(1, "train", self.job, *self.sets, "--out", self.folder / "locked/run", says=["locked", "ermission"],
                      unprivileged=True)
 
+    def test_resume_auto_begins_and_goes_on(self):
+        auto = ["train", self.job, *self.sets, "--out", self.folder / "auto", "--resume", "auto", "--quiet"]
+        code, _, err = convoy(*auto, "--stop-after", 2)
+        self.assertEqual(code, 85, err)
+        self.must(*auto)
+        self.must(*auto)  # a requeued job that had come to its end
+        self.assertEqual(self.result("auto")["numerics"]["final_weights_xxh3"],
+                         self.train("straight-for-auto")["numerics"]["final_weights_xxh3"])
+        self.refused(64, "train", self.job, *self.sets, "--resume", "auto", says="--out RUN")
+        self.refused(64, "train", "--resume", self.folder / "auto", "--out", self.folder / "other", says="--resume auto")
+
+    def test_a_time_limit_ends_as_a_signal_does(self):
+        code, _, err = convoy("train", self.job, *self.sets, "--out", self.folder / "limited", "--quiet", "--time-limit", "0:05")
+        self.assertEqual(code, 85, err)
+        self.assertEqual(self.result("limited")["status"], "time_limit")
+        self.must("train", "--resume", self.folder / "limited", "--quiet")
+        self.assertEqual(self.result("limited")["status"], "completed")
+        self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "never", "--time-limit", "8h", says="D-HH:MM:SS")
+        code, _, _ = convoy("train", self.job, *self.sets, "--out", self.folder / "scheduled", "--quiet",
+                            env={"SLURM_JOB_END_TIME": str(int(time.time()) + 5)})
+        self.assertEqual(code, 85)
+
+    def test_rolling_back_ends_where_the_same_step_fails_again(self):
+        code, _, err = convoy("train", self.job, *self.sets, "--out", self.folder / "rolled", "--set", "schedule.rate=1e30",
+                              "--set", "train.on_nonfinite=roll-back", "--set", "train.evaluate_every=0", "--checkpoint-steps", 1)
+        self.assertEqual(code, 2, err)
+        self.assertEqual(err.count("going back to the last checkpoint"), 1)
+        self.assertIn("step 1 has failed twice", err)
+        self.assertEqual(self.result("rolled")["status"], "diverged")
 
 if __name__ == "__main__":
     unittest.main()

@@ -19,9 +19,25 @@ class Usage(ConvoyTest):
         self.assertIn("convoy train", out)
 
     def test_misspelt_words_are_suggested(self):
-        self.refused(64, "trian", self.job, says=["trian", "did you mean train?"])
         self.refused(64, "train", self.job, "--thread", "1", says=["--thread", "did you mean --threads?"])
-        self.refused(64, "train", self.job, *self.sets, "--set", "optimizer.momentun=0.8", says=["momentun", "momentum"])
+        self.refused(64, "trian", self.job, says="did you mean train?")
+        self.refused(64, "--verison", says="did you mean --version?")
+        self.refused(64, "plan", self.job, "--raod=tree", says=["--raod is not a flag", "did you mean --road?"])
+        self.refused(64, "plan", self.job, "--road", "tere", says=["--road", "did you mean tree?"])
+        self.refused(64, "completion", "bahs", says="did you mean bash?")
+
+    def test_misspelt_keys_are_suggested_in_full(self):
+        for wrong, right in (("optimizer.momentm", "optimizer.momentum"), ("optmizer.momentum", "optimizer.momentum"),
+                             ("trian.epochs", "train.epochs"), ("momentum", "optimizer.momentum"),
+                             ("momentmu", "optimizer.momentum"), ("data.epochs", "train.epochs")):
+            self.refused(64, "plan", self.job, "--set", f"{wrong}=0.5", says=f"unknown key {wrong}: did you mean {right}?")
+
+    def test_what_resembles_nothing_is_not_suggested(self):
+        for arguments in (("xyzzy",), ("plan", self.job, "--xyzzy"), ("plan", self.job, "--set", "xyzzy.frob=1"),
+                          ("plan", self.job, "--set", "optimizer.xyzzy=1"), ("plan", self.job, "--road", "xyzzy")):
+            self.assertNotIn("did you mean", self.refused(64, *arguments, says="xyzzy"))
+
+    def test_unknown_backends_are_suggested(self):
         self.refused(64, "train", self.job, *self.sets, "--backend", "onednnn", says=["onednnn", "onednn"])
 
     def test_a_misspelt_key_names_file_and_line(self):
@@ -44,7 +60,7 @@ class Usage(ConvoyTest):
         self.refused(1, "train", self.job, "--train", self.folder / "nowhere", says="nowhere")
         self.refused(64, "train", self.job, says="--train")
         self.refused(1, "verify", self.folder / "nowhere", says="nowhere")
-        self.refused(1, "compare", self.folder / "a", self.folder / "b", says=str(self.folder / "a"))
+        self.refused(64, "compare", self.folder / "a", self.folder / "b", says=str(self.folder / "a"))
 
     def test_rank_counts_that_do_not_fit_say_which_would(self):
         self.refused(64, "train", self.job, *self.sets, "--oversubscribe", "--out", self.folder / "three", ranks=3,

@@ -30,7 +30,7 @@ ALLOWED = {
     "src/observe": ["src/base", "src/net", "src/port", "src/train"],
     "src/interop": ["src/base", "src/net", "src/port", "src/train"],
     "src/cli": ["src/base", "src/net", "src/port", "src/comm", "src/train", "src/report", "src/observe", "src/interop",
-                "data", "backends"],
+                "data", "backends", "backends/check"],
 }
 # Library headers and the only places that may see them.
 FENCED = {

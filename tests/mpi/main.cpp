@@ -1,8 +1,10 @@
 // Catch under MPI: every rank runs every case; rank 0 reports, the others only when an assertion fails; the verdict is
 // that of all ranks together. A case that does not move for a minute is named with its rank, and the job aborted.
-//   test_mpi fail-alone R | fail-together | fail-hang R   are the failure paths that run.sh drives.
+//   test_mpi fail-alone R | fail-together | fail-hang R | fail-stopped R   are the failure paths that run.sh drives.
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <csignal>
 
 #include "../support/watchdog.h"
 #include "comm/mpi.h"
@@ -36,6 +38,11 @@ int fail_on_purpose(MpiSession& session, const std::string& mode, int failing) {
     std::this_thread::sleep_for(std::chrono::minutes(5));
   }
   try {
+    if (mode == "fail-stopped") {
+      ranks.limit_waits(std::chrono::seconds(2));
+      if (ranks.rank() == failing) std::raise(SIGSTOP);
+      for (int i = 0; i < 2; ++i) ranks.barrier();  // never completed
+    }
     if (mode == "fail-together") throw Error("every rank met the same mistake", Exit::usage);
     require(ranks.rank() != failing, Exit::temporary, "the cause on one rank");
     ranks.barrier();  // never completed by the rank that failed

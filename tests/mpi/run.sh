@@ -45,6 +45,13 @@ check_failure "one rank fails: said once, all ranks end with its code" 75 \
   "convoy: rank 2 of 4 on $(hostname): the cause on one rank" fail-alone 2
 check_failure "rank 0 fails: the same" 75 "convoy: rank 0 of 4 on $(hostname): the cause on one rank" fail-alone 0
 check_failure "all ranks fail together: one speaks for all" 64 "every rank met the same mistake" fail-together
+for stopped in 0 2; do
+  $launch 4 "$program" fail-stopped $stopped >"$scratch/out" 2>&1 </dev/null
+  code=$?
+  verdict "rank $stopped of 4 is stopped: named by the others, and the job ends" \
+    "$([ $code != 0 ] && [ $code != 124 ] &&
+       grep -q "no sign of life within 2 s from rank $stopped on $(hostname): stopped" "$scratch/out" && echo true)"
+done
 $launch 4 "$program" fail-hang 1 >"$scratch/out" 2>&1 </dev/null
 code=$?
 verdict "a case that hangs is named with its rank, and the job ends" \

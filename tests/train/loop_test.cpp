@@ -20,16 +20,20 @@ struct Notes final : Record {
   void finish(const FinalRecord& record) override { last = record; }
 };
 
-// A backend whose optimizer arithmetic goes wrong in one bit.
+// A backend whose optimizer arithmetic goes wrong in one bit, or whose norm of the gradients is once not a number.
 struct Faulty final : Backend {
   struct FaultyVector final : Vector {
     Vector& whole;
+    bool flips = true;
+    int norms_to_nan = -1;
     explicit FaultyVector(Vector& vector) : whole(vector) {}
-    double squared_norm(std::span<const float> x) override { return whole.squared_norm(x); }
+    double squared_norm(std::span<const float> x) override {
+      return norms_to_nan-- == 0 ? NAN : whole.squared_norm(x);
+    }
     void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g,
                        const MomentumStep& step) override {
       whole.momentum_step(w, v, g, step);
-      w[0] = std::nextafter(w[0], 1e9f);
+      if (flips) w[0] = std::nextafter(w[0], 1e9f);
     }
     double decayed_squared_norm(std::span<const float> g, std::span<const float> w, float grad_scale,
                                 float decay) override {
@@ -55,6 +59,21 @@ struct Faulty final : Backend {
 };
 
 }  // namespace
+
+TEST_CASE("the gradient's norm is that of the mean over workers, on every number of ranks") {
+  Notes here, alone_notes;
+  Run run;
+  run.record = &here;
+  train_on(world(), run);
+  LocalCommunicator alone;
+  run.record = &alone_notes;
+  train_on(alone, run);
+  REQUIRE(here.steps.size() == 8);
+  for (size_t i = 0; i < 8; ++i) {
+    CHECK(here.steps[i].gradient_norm > 0.0);
+    CHECK(here.steps[i].gradient_norm == alone_notes.steps[i].gradient_norm);
+  }
+}
 
 TEST_CASE("losses and counts are exact, equal on every rank and for any number of ranks") {
   Notes here, alone_notes;
@@ -235,6 +254,63 @@ TEST_CASE("a rank whose weights differ by one bit is named") {
   CHECK_THROWS_WITH(train_on(world(), run),
                     Catch::Contains("after step 2 rank " + std::to_string(world().size() - 1) +
                                     " holds other weights than rank 0"));
+}
+
+TEST_CASE("weights are compared every so many steps where that is asked") {
+  if (world().size() == 1) return;
+  Run run;
+  run.check_every = 1;
+  if (world().rank() == world().size() - 1)
+    run.wrap = [](std::unique_ptr<Backend> backend) { return std::make_unique<Faulty>(std::move(backend)); };
+  CHECK_THROWS_WITH(train_on(world(), run), Catch::Contains("after step 0 rank"));
+}
+
+TEST_CASE("a step that is not finite on one rank is left out on all, counted, and the run goes on") {
+  Run run;
+  run.experiment.train.on_nonfinite = "skip";
+  const std::string undisturbed = digest_alone(run);
+  if (world().rank() == world().size() - 1)
+    run.wrap = [](std::unique_ptr<Backend> backend) {
+      auto faulty = std::make_unique<Faulty>(std::move(backend));
+      faulty->faulty.flips = false;
+      faulty->faulty.norms_to_nan = 4;  // two a step: the third step's gradients
+      return faulty;
+    };
+  Notes notes;
+  run.record = &notes;
+  const Outcome outcome = train_on(world(), run);
+  CHECK(outcome.exit == Exit::ok);
+  REQUIRE(notes.steps.size() == 8);
+  for (size_t step = 0; step < 8; ++step) CHECK(notes.steps[step].skipped == (step == 2));
+  CHECK(outcome.digest != undisturbed);
+}
+
+TEST_CASE("weights that are ruined are no accident: eight steps are left out, then the run ends") {
+  Run run;
+  run.experiment.train.steps = 20;
+  run.experiment.train.evaluate_every = 0;
+  run.experiment.train.on_nonfinite = "skip";
+  run.experiment.schedule = {.kind = "constant", .rate = 1e30};
+  Notes notes;
+  run.record = &notes;
+  CHECK(train_on(world(), run).exit == Exit::diverged);
+  CHECK(std::count_if(notes.steps.begin(), notes.steps.end(),
+                      [](const auto& step) { return step.skipped; }) == 8);
+}
+
+TEST_CASE("a time limit that is near stops the run with a checkpoint to go on from") {
+  Run run;
+  const std::string expected = digest_alone(run);
+  const SharedFolder folder;
+  run.checkpoints = {.directory = folder.path, .every_epochs = 0};
+  if (world().rank() == 0) run.deadline = Deadline(Deadline::Clock::now() + std::chrono::seconds(5));
+  const Outcome stopped = train_on(world(), run);
+  CHECK(stopped.exit == Exit::time_limit);
+  CHECK(stopped.steps == 1);
+  run.deadline = {};
+  run.checkpoints.resume = true;
+  world().barrier();
+  CHECK(train_on(world(), run).digest == expected);
 }
 
 TEST_CASE("a last state that cannot be saved is told by the outcome; before, the run goes on") {

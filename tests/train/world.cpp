@@ -104,7 +104,9 @@ Outcome train_on(Communicator& comm, const Run& run) {
                    .checkpoints = run.checkpoints,
                    .record = run.record != nullptr ? *run.record : silent,
                    .log = {},
-                   .stop = run.stop});
+                   .stop = run.stop,
+                   .deadline = run.deadline,
+                   .check_every = run.check_every});
 }
 
 std::string digest_alone(const Run& run) {

@@ -49,6 +49,8 @@ struct Run {
   int64_t dies_at = -1;
   Record* record = nullptr;
   const std::atomic<bool>* stop = nullptr;
+  Deadline deadline;
+  int64_t check_every = 0;
   // Puts something around the backend.
   std::function<std::unique_ptr<Backend>(std::unique_ptr<Backend>)> wrap;
 };

@@ -207,6 +207,29 @@ TEST_CASE("without resume nothing is restored; without a whole checkpoint the ru
   CHECK(f.arena.digest() == start);  // initialized anew from the snapshot's seed
 }
 
+TEST_CASE("other initial weights are asked for where nothing is restored, and only there") {
+  Fixture f;
+  f.fill(7);
+  int asked = 0;
+  const StartFn start = [&](Arena& arena) {
+    ++asked;
+    arena.param(0)[0] = 42;
+  };
+  Checkpoints disk(f.policy(), f.graph, f.comm, Log());
+  CHECK(disk.restore(f.arena, f.snapshot(0), start) == 0);
+  CHECK(asked == 1);
+  disk.save(f.arena, f.snapshot(4));
+  f.arena.param(0)[0] = 1;
+  CHECK(disk.restore(f.arena, f.snapshot(0), start) == 4);
+  CHECK(asked == 1);
+  CHECK(f.arena.param(0)[0] == 42);
+  fs::resize_file(list_checkpoints(f.folder.path)[0], 1000);
+  f.arena.param(0)[0] = 1;
+  CHECK(disk.restore(f.arena, f.snapshot(0), start) == 0);
+  CHECK(asked == 2);
+  CHECK(f.arena.param(0)[0] == 42);
+}
+
 TEST_CASE("a checkpoint that does not fit leaves the previous one whole and nothing half-written") {
   Fixture f;
   Checkpoints disk(f.policy(), f.graph, f.comm, Log());

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "train/compare.h"
 #include "train/curve.h"
 #include "train/run_directory.h"
 #include "train/run_record.h"
@@ -90,6 +89,8 @@ std::string drawn(const std::string& title, const std::vector<Json>& metrics) {
   return curve.svg();
 }
 
+Json read_result(const fs::path& folder) { return Json::parse(read_text(folder / "result.json")); }
+
 std::vector<std::string> lines_of(const fs::path& path) {
   std::ifstream file(path);
   std::vector<std::string> lines;
@@ -126,61 +127,6 @@ TEST_CASE("result.json holds integers, nulls for what is not known, and the firs
   CHECK(r["memory"]["peak_rss_bytes"].is_null());
   CHECK(r["reason"].is_null());
   CHECK_FALSE(r["tool"]["version"] == "");
-}
-
-TEST_CASE("equal experiments with equal weights are bitwise equal") {
-  const Comparison c = compare(result_of(), result_of(0.505));
-  CHECK(c.comparability == Comparability::identical);
-  CHECK(c.numerics == "bitwise equal through step 3");
-  CHECK(c.exit_code == 0);
-  CHECK(c.text.find("equal") != std::string::npos);
-}
-
-TEST_CASE(
-    "compare names the first evaluation at which weights differ, and calls slower and worse a regression") {
-  const Comparison differ = compare(result_of(), result_of(0.5, "other"));
-  CHECK(differ.numerics ==
-        "bitwise equal through step 1, different at step 3; their fingerprints are the same");
-  Json other = result_of(0.5, "other");
-  other["launch"]["per_rank"][0]["threads"] = 4;
-  other["launch"]["road"] = "library";
-  CHECK(compare(result_of(), other).numerics ==
-        "bitwise equal through step 1, different at step 3; their launches differ in threads: 2 | 4, road: "
-        "tree | "
-        "library");
-  CHECK(differ.exit_code == 0);
-  CHECK(compare(result_of(), result_of(0.6)).exit_code == 1);
-  CHECK(compare(result_of(0.6), result_of()).exit_code == 0);
-  CHECK(compare(result_of(), result_of(0.5, "other", 5)).exit_code == 1);
-  CHECK(compare(result_of(), result_of(0.5, "other", 8)).exit_code == 0);
-}
-
-TEST_CASE("compare refuses another task with the keys that differ, unless forced") {
-  Experiment other = experiment();
-  other.network.model = "resnet18";
-  const Comparison c = compare(result_of(), result_of(0.5, "d2", 7, other));
-  CHECK(c.comparability == Comparability::incomparable);
-  CHECK(c.exit_code == 2);
-  REQUIRE(c.differing.size() == 1);
-  CHECK(c.differing[0] == "network.model: \"resnet50\" | \"resnet18\"");
-  CHECK(c.text.find("images/s") == std::string::npos);
-  CHECK(compare(result_of(), result_of(0.5, "d2", 7, other), {.force = true}).exit_code == 0);
-  Experiment recipe = experiment();
-  recipe.optimizer.momentum = 0.8;
-  const Comparison same_task = compare(result_of(), result_of(0.5, "d2", 7, recipe));
-  CHECK(same_task.comparability == Comparability::same_task);
-  CHECK(same_task.differing == std::vector<std::string>{"optimizer.momentum: 0.9 | 0.8"});
-  CHECK(same_task.exit_code == 0);
-}
-
-TEST_CASE("read_result takes a file or its folder, and says what is wrong with others") {
-  const Folder folder;
-  replace_file(folder.path / "result.json", result_of().dump());
-  CHECK(read_result(folder.path)["run_id"] == "run");
-  replace_file(folder.path / "torn.json", "{\"schema\":");
-  CHECK_THROWS_WITH(read_result(folder.path / "torn.json"), Catch::Contains("is not JSON"));
-  replace_file(folder.path / "other.json", "{\"schema\": \"x\"}");
-  CHECK_THROWS_WITH(read_result(folder.path / "other.json"), Catch::Contains("convoy.result/1"));
 }
 
 TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a torn line is dropped") {

@@ -1,0 +1,40 @@
+#include "train/deadline.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <regex>
+
+#include "base/error.h"
+
+namespace convoy {
+
+double Deadline::seconds_left() const {
+  if (!end_) return std::numeric_limits<double>::infinity();
+  return std::chrono::duration<double>(*end_ - Clock::now()).count();
+}
+
+std::chrono::seconds parse_duration(const std::string& text) {
+  static const std::regex form("(?:(\\d{1,4})-)?(?:(?:(\\d{1,4}):)?(\\d{1,4}):)?(\\d{1,9})");
+  std::smatch found;
+  require(std::regex_match(text, found, form), Exit::usage,
+          "a time limit of \"{}\": write seconds, MM:SS, HH:MM:SS or D-HH:MM:SS", text);
+  const auto part = [&](size_t group) { return found[group].matched ? std::stoll(found[group]) : 0; };
+  return std::chrono::seconds(((part(1) * 24 + part(2)) * 60 + part(3)) * 60 + part(4));
+}
+
+Deadline deadline_of(const std::string& limit) {
+  const auto now = Deadline::Clock::now();
+  std::optional<Deadline::Clock::time_point> end;
+  if (!limit.empty()) end = now + parse_duration(limit);
+  if (const char* scheduled = std::getenv("SLURM_JOB_END_TIME"); scheduled != nullptr) {
+    const int64_t at = std::strtoll(scheduled, nullptr, 10);
+    const auto left =
+        std::chrono::system_clock::time_point(std::chrono::seconds(at)) - std::chrono::system_clock::now();
+    if (at > 0) end = std::min(end.value_or(now + left), now + left);
+  }
+  return end ? Deadline(*end) : Deadline();
+}
+
+}  // namespace convoy

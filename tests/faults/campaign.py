@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Kills a run at every point of its writing and at random moments, resumes it, and requires the digest of an undisturbed run.
+
+  campaign.py [--build build] [--ranks 1,2,4] [--random 200] [--every 1] [--seed 1] [--out table.md]
+
+Points: every call of rank 0 that creates, writes, syncs, renames or removes a file of the run's folder (kill_at.c), before the call and,
+for writes, half-way through it. Random: SIGKILL for one rank, chosen by chance, at a moment within the length of an undisturbed run.
+Killed or not, the same command goes on: `convoy train JOB --out RUN --resume auto`. --every N takes every N-th point alone.
+"""
+import argparse
+import collections
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+
+class Campaign:
+    def __init__(self, folder, ranks):
+        import convoy_cli
+        self.convoy, self.folder, self.ranks = convoy_cli, folder, ranks
+        self.launcher = convoy_cli.mpirun(ranks) if ranks > 1 else []
+        self.set = folder / "set"
+        self.job = folder / "job.toml"
+        if not self.set.exists():
+            self.job.write_text(convoy_cli.TINY_JOB)
+            subprocess.run([convoy_cli.CONVOY, "synth", "--out", folder / "images", "--classes", "3", "--train-per-class", "16",
+                            "--val-per-class", "6", "--size", "20", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+            for part in ("train", "val"):
+                classes = ["--classes", self.set / "train"] if part == "val" else []
+                subprocess.run([convoy_cli.CONVOY, "pack", folder / "images" / part, *classes, "--out", self.set / part, "--quiet"],
+                               check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", folder / "kill_at.so", ROOT / "tests/faults/kill_at.c", "-ldl"],
+                           check=True)
+
+    def start(self, run, **environment):
+        """The job on its ranks; the environment is rank 0's."""
+        command = [self.convoy.CONVOY, "train", self.job, "--train", self.set / "train", "--held-out", self.set / "val", "--out", run,
+                   "--resume", "auto", "--threads", "1", "--checkpoint-steps", "1", "--quiet", "--oversubscribe"]
+        if environment:
+            mine = [f"{key}={value}" for key, value in environment.items()]
+            if self.ranks > 1:  # MPMD: rank 0, then the others
+                count = self.launcher.index("-n") + 1
+                first = [*self.launcher[:count], "1", *self.launcher[count + 1:], "env", *mine, *command]
+                command = [*first, ":", "-n", str(self.ranks - 1), *command]
+            else:
+                command = ["env", *mine, *command]
+        else:
+            command = [*self.launcher, *command]
+        variables = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_WAIT_POLICY="passive")
+        return subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                env=variables, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def digest(self, run):
+        import json
+        result = json.loads((run / "result.json").read_text())
+        return result["numerics"]["final_weights_xxh3"] if result["status"] == "completed" else result["status"]
+
+    def finish(self, run):
+        """Goes on until the run says that it is complete."""
+        for _ in range(3):
+            process = self.start(run)
+            error = process.communicate(timeout=300)[1]
+            if process.returncode == 0:
+                return self.digest(run)
+        return f"exit {process.returncode}: {error.strip()[-300:]}"
+
+    def points(self):
+        log = self.folder / f"points-{self.ranks}"
+        run = self.folder / f"dry-{self.ranks}"
+        process = self.start(run, LD_PRELOAD=self.folder / "kill_at.so", CONVOY_KILL_PATH=run, CONVOY_KILL_LOG=log)
+        process.communicate(timeout=300)
+        lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
+        return [(call, str(Path(path).relative_to(run)) if path != str(run) else ".") for call, path in lines]
+
+    def kill_at(self, number, half):
+        run = self.folder / f"point-{self.ranks}"
+        shutil.rmtree(run, ignore_errors=True)
+        more = {"CONVOY_KILL_HALF": 1} if half else {}
+        process = self.start(run, LD_PRELOAD=self.folder / "kill_at.so", CONVOY_KILL_PATH=run, CONVOY_KILL_AT=number, **more)
+        process.communicate(timeout=300)
+        return process.returncode != 0, self.finish(run)
+
+    def kill_after(self, seconds, chance):
+        run = self.folder / f"random-{self.ranks}"
+        shutil.rmtree(run, ignore_errors=True)
+        process = self.start(run)
+        time.sleep(seconds)
+        group = subprocess.run(["pgrep", "-g", str(os.getpgid(process.pid)), "-x", "convoy"], capture_output=True, text=True)
+        processes = [int(pid) for pid in group.stdout.split()]
+        if not processes:  # ranks may have groups of their own
+            processes = [int(pid) for pid in subprocess.run(["pgrep", "-f", f"--out {run} "], capture_output=True,
+                                                            text=True).stdout.split() if int(pid) != process.pid or self.ranks == 1]
+        killed = False
+        if processes and process.poll() is None:
+            try:
+                os.kill(chance.choice(processes), signal.SIGKILL)
+                killed = True
+            except ProcessLookupError:
+                pass
+        process.communicate(timeout=300)
+        return killed and process.returncode != 0, self.finish(run)
+
+
+def kind_of(call, path):
+    """Points are counted by what is done to which kind of file."""
+    name = Path(path).name
+    if name.startswith("checkpoint-"):
+        name = "checkpoint" + "".join(Path(name).suffixes)
+    return f"{call} {name}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--ranks", default="1,2,4")
+    parser.add_argument("--random", type=int, default=200)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    os.environ["CONVOY_BUILD"] = str(options.build)
+    chance = random.Random(options.seed)
+    folder = Path(tempfile.mkdtemp(prefix="convoy-campaign-"))
+    table = collections.defaultdict(lambda: [0, 0, 0])  # kills, not killed, other digests
+    wrong = []
+    counts = [int(count) for count in options.ranks.split(",")]
+    expected = None
+    for ranks in counts:
+        campaign = Campaign(folder, ranks)
+        began = time.monotonic()
+        undisturbed = campaign.finish(folder / f"straight-{ranks}")
+        seconds = time.monotonic() - began
+        expected = expected or undisturbed
+        if undisturbed != expected or len(expected) != 32:
+            sys.exit(f"the undisturbed run on {ranks} ranks ended with {undisturbed}, not {expected}")
+
+        def note(row, killed, digest, ranks=ranks):
+            table[row, ranks][0 if killed else 1] += 1
+            if digest != expected:
+                table[row, ranks][2] += 1
+                wrong.append(f"{row}, {ranks} ranks: {digest}")
+                print(wrong[-1], flush=True)
+
+        points = campaign.points()
+        for number, (call, path) in list(enumerate(points, 1))[::options.every]:
+            for half in (False, True) if "write" in call else (False,):
+                note(kind_of(call, path) + (", half-way" if half else ""), *campaign.kill_at(number, half))
+        for _ in range(-(-options.random // len(counts))):
+            note("at random", *campaign.kill_after(chance.uniform(0, seconds), chance))
+        print(f"{ranks} ranks: {len(points)} points, {sum(v[0] for (_, r), v in table.items() if r == ranks)} kills", flush=True)
+    lines = ["| killed at | " + " | ".join(f"{count} rank{'s' if count > 1 else ''}" for count in counts) + " | other digests |",
+             "|---" * (len(counts) + 2) + "|"]
+    for row in sorted({row for row, _ in table}):
+        cells = [table[row, count] for count in counts]
+        lines.append(f"| {row} | " + " | ".join(str(kills) for kills, _, _ in cells) + f" | {sum(other for *_, other in cells)} |")
+    kills = sum(value[0] for value in table.values())
+    lines.append(f"| all | " + " | ".join(str(sum(v[0] for (_, r), v in table.items() if r == count)) for count in counts) +
+                 f" | {len(wrong)} |")
+    if options.out:
+        options.out.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    print(f"{kills} kills, {len(wrong)} runs that did not end with the undisturbed digest {expected}")
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if wrong or kills == 0 else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""PyTorch and torchvision: their weights come in, evaluate and train as with them, and go out again."""
+import json
+import os
+import re
+import shlex
+import subprocess
+import unittest
+from pathlib import Path
+
+from convoy_cli import ROOT, ConvoyTest, convoy
+
+try:
+    import numpy
+    import safetensors
+    import safetensors.numpy
+except ImportError:
+    safetensors = None
+
+TORCH = os.environ.get("CONVOY_TORCH_PYTHON", "")
+SIDE = 96
+# How much farther than PyTorch's float32 step ours may lie from the step in float64, in the worst tensor each.
+TIMES = 4
+
+JOB = """
+[network]
+model = "{model}"
+input = {side}
+[data]
+resize = {resize}
+train_crop = "center"
+[minibatch]
+images = {images}
+[train]
+steps = 1
+[optimizer]
+nesterov = true
+weight_decay = 1e-3
+decay_norm = true
+[schedule]
+kind = "constant"
+rate = 0.001
+"""
+
+
+@unittest.skipIf(safetensors is None or not TORCH,
+                 "SKIPPED: set CONVOY_TORCH_PYTHON to an interpreter with torch and torchvision, and CONVOY_PYTHON to one with safetensors")
+class Torch(ConvoyTest):
+    synth = ["--classes", "8", "--train-per-class", "2", "--val-per-class", "12", "--size", "112"]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Their interpreter borrows this one's safetensors, and nothing else of it.
+        (cls.folder / "borrowed").mkdir()
+        (cls.folder / "borrowed/safetensors").symlink_to(Path(safetensors.__file__).parent)
+
+    def torch(self, *arguments):
+        environment = dict(os.environ, PYTHONPATH=str(self.folder / "borrowed"), OMP_NUM_THREADS="1")
+        done = subprocess.run([TORCH, ROOT / "tests/support/torchvision_weights.py", *map(str, arguments)], capture_output=True,
+                              text=True, env=environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout) if done.stdout else None
+
+    def made(self, theirs, side=SIDE):
+        out = self.folder / f"{theirs}-init"
+        if not out.with_suffix(".pth").exists():
+            self.torch("init", theirs, 8, self.folder / "images/train", side, out)
+        return out.with_suffix(".safetensors")
+
+    def job_of(self, model, side=SIDE):
+        path = self.folder / f"{model}.toml"
+        path.write_text(JOB.format(model=model, side=side, resize=side + side // 8, images=16))
+        return path
+
+    def equal_counts(self, theirs, ours, weights, side=SIDE):
+        expected = self.torch("evaluate", theirs, 8, weights, self.folder / "images/val", side)
+        code, out, err = convoy("evaluate", self.job_of(ours, side), "--weights", weights, "--held-out", self.folder / "set/val",
+                                "--threads", 1, "--json")
+        self.assertEqual(code, 0, err)
+        got = json.loads(out)
+        print(f"{theirs}: top-1 {got['correct1']} and {expected['correct1']}, top-5 {got['correct5']} and {expected['correct5']} "
+              f"of {got['images']}, loss {got['loss']:.7f} and {expected['loss']:.7f}, {len(expected['classes'])} classes named")
+        for key in ("images", "correct1", "correct5"):
+            self.assertEqual(got[key], expected[key], key)
+        self.assertAlmostEqual(got["loss"] / expected["loss"], 1, 5)
+        return expected
+
+    def test_resnet50_goes_in_evaluates_and_comes_out_again(self):
+        given = self.made("resnet50")
+        self.equal_counts("resnet50", "resnet50", given)
+        out = self.folder / "resnet50-out.safetensors"
+        self.must("export", given, "--job", self.job_of("resnet50"), "--out", out)
+        before, after = safetensors.numpy.load_file(given), safetensors.numpy.load_file(out)
+        self.assertEqual(set(before), set(after))
+        for name, values in before.items():
+            self.assertEqual((values.dtype, values.shape, values.tobytes()),
+                             (after[name].dtype, after[name].shape, after[name].tobytes()), name)
+
+    def test_resnet50_trains_one_step_equally_and_is_theirs_again(self):
+        given, run, theirs = self.made("resnet50"), self.folder / "stepped", self.folder / "theirs"
+        losses = self.torch("step", "resnet50", 8, given, self.folder / "images/train", SIDE, theirs)
+        self.must("train", self.job_of("resnet50"), *self.sets[:2], *self.sets[4:], "--weights", given, "--out", run, "--quiet")
+        ours = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["loss"]
+        self.must("export", run, "--out", self.folder / "ours.safetensors")
+        print(f"one step of resnet50: loss {ours:.7f}, PyTorch's {losses['float32']:.7f}, in float64 {losses['float64']:.7f}")
+        self.assertLess(abs(ours / losses["float64"] - 1), 1e-4)
+        before, exact = (safetensors.numpy.load_file(path) for path in (given, f"{theirs}-float64.safetensors"))
+        error = {}
+        for who, path in (("convoy", self.folder / "ours.safetensors"), ("PyTorch", f"{theirs}-float32.safetensors")):
+            after = safetensors.numpy.load_file(path)
+            self.assertEqual(set(after), set(exact))
+            error[who] = max((self.missed(name, before[name], after[name], exact[name]), name) for name in exact)
+            print(f"  {who}'s movements lie within {error[who][0]:.2g} of their norm of those in float64 ({error[who][1]})")
+        self.assertLessEqual(error["convoy"][0], TIMES * error["PyTorch"][0])
+        self.assertLess(error["convoy"][0], 0.05)
+        self.equal_counts("resnet50", "resnet50", self.folder / "ours.safetensors")  # strict=True there
+
+    def missed(self, name, before, after, exact):
+        """How far from the exact movement, in its norm; what the last place of the weights hides is left out."""
+        if name.endswith("num_batches_tracked"):
+            self.assertEqual((int(after), int(exact)), (1, 1))
+            return 0.0
+        moved = numpy.linalg.norm((exact - before).ravel())
+        self.assertGreater(moved, 0, name)
+        hidden = 2.0**-24 * numpy.linalg.norm(exact.ravel())
+        return max(0.0, numpy.linalg.norm((exact - after).ravel()) - 2 * hidden) / moved
+
+    def test_resnet18_and_alexnet(self):
+        self.equal_counts("resnet18", "resnet18", self.made("resnet18"))
+        expected = self.equal_counts("alexnet", "alexnet-torchvision", self.made("alexnet", 224), 224)
+        code, out, err = convoy("predict", *sorted((self.folder / "images/val").rglob("*.JPEG")), "--weights", self.made("alexnet", 224),
+                                "--job", self.job_of("alexnet-torchvision", 224), "--top", 1, "--threads", 1, "--json")
+        self.assertEqual(code, 0, err)
+        self.assertEqual([answer["top"][0]["class"] for answer in json.loads(out)["images"]], expected["first"])
+
+    def test_every_resnet_has_their_names_and_shapes(self):
+        for theirs in ("resnet34", "resnet101", "resnet152"):
+            out = self.folder / f"{theirs}-names.safetensors"
+            self.must("export", self.made(theirs, 32), "--model", theirs, "--out", out)
+            before, after = safetensors.numpy.load_file(self.made(theirs, 32)), safetensors.numpy.load_file(out)
+            self.assertEqual({k: v.tobytes() for k, v in before.items()}, {k: v.tobytes() for k, v in after.items()})
+
+    def test_a_pickle_is_refused_and_the_command_that_is_named_converts_it(self):
+        pickle = self.made("resnet18").with_suffix(".pth").rename(self.folder / "published.pth")
+        said = self.refused(1, "export", pickle, "--model", "resnet18", "--out", self.folder / "never.safetensors",
+                            says="is a program and is not run here")
+        command = shlex.split(re.search(r'python3 (-c "[^"]*")', said)[1])
+        environment = dict(os.environ, PYTHONPATH=str(self.folder / "borrowed"))
+        subprocess.run([TORCH, *command], check=True, env=environment)
+        out = self.folder / "published-out.safetensors"
+        self.must("export", self.folder / "published.safetensors", "--model", "resnet18", "--out", out)
+        before, after = safetensors.numpy.load_file(self.made("resnet18")), safetensors.numpy.load_file(out)
+        self.assertEqual({k: v.tobytes() for k, v in before.items()}, {k: v.tobytes() for k, v in after.items()})
+
+
+if __name__ == "__main__":
+    unittest.main()
