@@ -114,7 +114,7 @@ class Torch(ConvoyTest):
             error[who] = (errors[-1][0], statistics.median(value for value, name in errors if name.endswith((".weight", ".bias"))))
             print(f"  {who}'s movements lie within {error[who][0]:.2g} of their norm of those in float64 (worst: {errors[-1][1]}; "
                   f"median {error[who][1]:.2g})")
-        for ours, pytorch, most in zip(error["convoy"], error["PyTorch"], (0.1, 0.03)):
+        for ours, pytorch, most in zip(error["convoy"], error["PyTorch"], (0.1, 0.05)):
             self.assertLessEqual(ours, min(TIMES * pytorch, most))
         self.equal_counts("resnet50", "resnet50", self.folder / "ours.safetensors")  # strict=True there
 
