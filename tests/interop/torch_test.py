@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shlex
+import statistics
 import subprocess
 import unittest
 from pathlib import Path
@@ -18,7 +19,7 @@ except ImportError:
 
 TORCH = os.environ.get("CONVOY_TORCH_PYTHON", "")
 SIDE = 96
-# How much farther than PyTorch's float32 step ours may lie from the step in float64, in the worst tensor each.
+# How much farther than PyTorch's float32 step ours may lie from the step in float64, in the worst tensor and in the median.
 TIMES = 4
 
 JOB = """
@@ -109,18 +110,21 @@ class Torch(ConvoyTest):
         for who, path in (("convoy", self.folder / "ours.safetensors"), ("PyTorch", f"{theirs}-float32.safetensors")):
             after = safetensors.numpy.load_file(path)
             self.assertEqual(set(after), set(exact))
-            error[who] = max((self.missed(name, before[name], after[name], exact[name]), name) for name in exact)
-            print(f"  {who}'s movements lie within {error[who][0]:.2g} of their norm of those in float64 ({error[who][1]})")
-        self.assertLessEqual(error["convoy"][0], TIMES * error["PyTorch"][0])
-        self.assertLess(error["convoy"][0], 0.05)
+            errors = sorted((self.missed(name, before[name], after[name], exact[name]), name) for name in exact)
+            error[who] = (errors[-1][0], statistics.median(value for value, name in errors if name.endswith((".weight", ".bias"))))
+            print(f"  {who}'s movements lie within {error[who][0]:.2g} of their norm of those in float64 (worst: {errors[-1][1]}; "
+                  f"median {error[who][1]:.2g})")
+        for ours, pytorch, most in zip(error["convoy"], error["PyTorch"], (0.1, 0.05)):
+            self.assertLessEqual(ours, min(TIMES * pytorch, most))
         self.equal_counts("resnet50", "resnet50", self.folder / "ours.safetensors")  # strict=True there
 
     def missed(self, name, before, after, exact):
-        """How far from the exact movement, in its norm; what the last place of the weights hides is left out."""
+        """How far from the exact movement, in its norm (statistics, which may stay: in their own norm); what the last place
+        of the weights hides is left out."""
         if name.endswith("num_batches_tracked"):
             self.assertEqual((int(after), int(exact)), (1, 1))
             return 0.0
-        moved = numpy.linalg.norm((exact - before).ravel())
+        moved = numpy.linalg.norm((exact if ".running_" in name else exact - before).ravel())
         self.assertGreater(moved, 0, name)
         hidden = 2.0**-24 * numpy.linalg.norm(exact.ravel())
         return max(0.0, numpy.linalg.norm((exact - after).ravel()) - 2 * hidden) / moved
