@@ -60,7 +60,7 @@ class Predict(ConvoyTest):
         self.assertNotIn("class ", named)
 
     def test_usage(self):
-        self.refused(64, "predict", self.images[0], says="[--run,--weights] is required")
+        self.refused(64, "predict", self.images[0], says="--run RUN or --weights FILE")
         self.refused(64, "predict", "--run", self.folder / "run", says="image")
         self.refused(1, "predict", self.images[0], "--run", self.folder / "set", says="holds no run")
 
