@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Kills a run at every point of its writing and at random moments, resumes it, and requires the digest of an undisturbed run.
 
-  campaign.py [--build build] [--ranks 1,2,4] [--random 200] [--every 1] [--seed 1] [--out table.md]
+  campaign.py [--build build] [--ranks 1,2,4] [--random 200] [--per-kind 3] [--seed 1] [--out table.md]
 
 Points: every call of rank 0 that creates, writes, syncs, renames or removes a file of the run's folder (kill_at.c), before the call and,
 for writes, half-way through it. Random: SIGKILL for one rank, chosen by chance, at a moment within the length of an undisturbed run.
-Killed or not, the same command goes on: `convoy train JOB --out RUN --resume auto`. --every N takes every N-th point alone.
+Killed or not, the same command goes on: `convoy train JOB --out RUN --resume auto`. Points are of one kind if the call and the file's kind are
+the same; --per-kind N takes N of them, the first, the last and between (0: all, a checkpoint alone has a hundred writes).
 """
 import argparse
 import collections
@@ -118,12 +119,24 @@ def kind_of(call, path):
     return f"{call} {name}"
 
 
+def chosen(points, per_kind):
+    """(number, call, path), numbers from 1."""
+    kinds = collections.defaultdict(list)
+    for number, (call, path) in enumerate(points, 1):
+        kinds[kind_of(call, path)].append((number, call, path))
+    for of_kind in kinds.values():
+        if per_kind == 0 or len(of_kind) <= per_kind:
+            yield from of_kind
+        else:
+            yield from (of_kind[round(i * (len(of_kind) - 1) / max(1, per_kind - 1))] for i in range(per_kind))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--ranks", default="1,2,4")
     parser.add_argument("--random", type=int, default=200)
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--per-kind", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -151,7 +164,7 @@ def main():
                 print(wrong[-1], flush=True)
 
         points = campaign.points()
-        for number, (call, path) in list(enumerate(points, 1))[::options.every]:
+        for number, call, path in chosen(points, options.per_kind):
             for half in (False, True) if "write" in call else (False,):
                 note(kind_of(call, path) + (", half-way" if half else ""), *campaign.kill_at(number, half))
         for _ in range(-(-options.random // len(counts))):
