@@ -48,8 +48,9 @@ void MlLog::write(const std::string& key, const Json& value, Json metadata) {
 void MlLog::write(Type type, int64_t time_ms, const std::string& key, const Json& value, Json metadata) {
   if (!file_) return;
   static constexpr const char* names[] = {"POINT_IN_TIME", "INTERVAL_START", "INTERVAL_END"};
-  const Json line{{"namespace", ""}, {"time_ms", time_ms}, {"event_type", names[static_cast<size_t>(type)]},
-                  {"key", key},      {"value", value},     {"metadata", std::move(metadata)}};
+  last_ms_ = std::max(last_ms_, time_ms);  // what is dated back by a duration never overtakes the line before
+  const Json line{{"namespace", ""}, {"time_ms", last_ms_}, {"event_type", names[static_cast<size_t>(type)]},
+                  {"key", key},      {"value", value},      {"metadata", std::move(metadata)}};
   file_->append(std::string(token) + line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
@@ -87,8 +88,7 @@ void MlLog::describe(const FinalRecord& known) {
   const bool resnet = experiment_.network.model.starts_with("resnet");
   file_->append(
       "# MLPerf training log of an unreviewed run, open division; mlperf_logging.compliance_checker --ruleset 4.0.0\n");
-  if (!resnet)
-    file_->append("# The checker refuses it: it has no rules for this submission_benchmark.\n");
+  if (!resnet) file_->append("# The checker refuses it: it has no rules for this submission_benchmark.\n");
   if (held_out_.samples == 0)
     file_->append("# The checker refuses it: without a held-out set there is no eval_accuracy.\n");
   if (experiment_.optimizer.kind == "rmsprop-warmup")
@@ -146,7 +146,8 @@ void MlLog::evaluation(const EvaluationRecord& record) {
   const Totals& totals = record.held_out;
   if (totals.images == 0) return;
   write(Type::start, begun, "eval_start", nullptr, where);
-  write("eval_accuracy", static_cast<double>(totals.correct1) / static_cast<double>(totals.images), where);
+  write(Type::point, now, "eval_accuracy",
+        static_cast<double>(totals.correct1) / static_cast<double>(totals.images), where);
   write(Type::end, now, "eval_stop", nullptr, where);
 }
 

@@ -44,7 +44,7 @@ class MlLog final : public Record {
   Experiment experiment_;
   DatasetFacts train_, held_out_;
   Schedule schedule_;
-  int64_t begun_ms_;
+  int64_t begun_ms_, last_ms_ = 0;
   std::unique_ptr<Appender> file_;
   bool in_block_ = false;
   int64_t block_from_ = 0;  // steps done before it
