@@ -81,7 +81,7 @@ void MpiSession::abort_job(Exit code, const std::string& message) {
   }
   if (!together) {
     std::this_thread::sleep_for(
-        milliseconds(200));  // a launcher told to kill may not forward what its pipes still hold
+        milliseconds(50));  // a launcher told to kill may not forward what its pipes still hold
     MPI_Abort(MPI_COMM_WORLD, status);
   }
   MPI_Barrier(MPI_COMM_WORLD);  // rank 0 has spoken
