@@ -72,7 +72,6 @@ MpiCommunicator::MpiCommunicator(size_t largest_message) : state_(std::make_uniq
   mpi_check(MPI_Comm_size(state_->comm, &state_->size), "tell the number of ranks");
   std::array<char, 256> name{};
   state_->host = ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
-  state_->roll_call.emplace(state_->comm);
 }
 
 void MpiCommunicator::State::finish(MPI_Request request, const char* what) {
@@ -81,7 +80,7 @@ void MpiCommunicator::State::finish(MPI_Request request, const char* what) {
   for (Backoff backoff;; backoff.pause()) {
     mpi_check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), what);
     if (done) return;
-    roll_call->answer();
+    if (roll_call) roll_call->answer();
     if (limit.count() == 0 || std::chrono::steady_clock::now() - begin < limit) continue;
     given_up = true;
     fail("waited {:g} s to {} with the other ranks: {}", std::chrono::duration<double>(limit).count(), what,
@@ -91,7 +90,10 @@ void MpiCommunicator::State::finish(MPI_Request request, const char* what) {
 
 MpiCommunicator::~MpiCommunicator() {
   int finalized = 0;
-  if (state_->given_up) return;  // MPI still holds on to it
+  if (state_->given_up) {  // MPI still holds on to it
+    if (state_->roll_call) state_->roll_call->abandon();
+    return;
+  }
   state_->roll_call.reset();
   if (MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) MPI_Comm_free(&state_->comm);
 }
@@ -180,12 +182,15 @@ std::unique_ptr<Communicator::Pending> MpiCommunicator::start_sum(std::span<floa
 void MpiCommunicator::limit_waits(std::chrono::milliseconds limit) {
   state_->hosts = gather(host());
   state_->limit = limit;
+  if (!state_->roll_call) state_->roll_call.emplace(state_->comm);
 }
 
-void MpiCommunicator::answer() { state_->roll_call->answer(); }
+void MpiCommunicator::answer() {
+  if (state_->roll_call) state_->roll_call->answer();
+}
 
 std::vector<int> MpiCommunicator::silent_ranks(std::chrono::milliseconds patience) {
-  return state_->roll_call->silent(patience);
+  return state_->roll_call ? state_->roll_call->silent(patience) : std::vector<int>();
 }
 
 std::string MpiCommunicator::library() const {

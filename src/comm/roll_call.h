@@ -18,6 +18,7 @@ class RollCall {
   RollCall(const RollCall&) = delete;
   RollCall& operator=(const RollCall&) = delete;
 
+  void abandon() { called_ = true; }  // MPI is given up: nothing is freed
   // Answers those who ask; to be called from every wait. Looks a few times a second at most.
   void answer();
   // The ranks that have not answered within `patience`.

@@ -13,7 +13,7 @@ std::string name_the_silent(Communicator& communicator, const std::vector<std::s
   constexpr size_t named = 8;
   const std::vector<int> silent = communicator.silent_ranks(patience);
   if (silent.empty())
-    return "every other rank answers, so one of them is only slow: raise the stall limit if it may take so long";
+    return "no other rank is known to be silent: look for what they report, or raise the stall limit if it may take so long";
   std::vector<std::string> names;
   for (size_t i = 0; i < std::min(named, silent.size()); ++i)
     names.push_back(fmt::format("rank {} on {}", silent[i], hosts.at(static_cast<size_t>(silent[i]))));

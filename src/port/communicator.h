@@ -46,7 +46,8 @@ class Communicator {
 
   // Waits that last too long. Control collectives fail after `limit` (0: never), naming the ranks that are silent; what
   // waits for a Pending sees to it itself: answer() now and then, so that others see this rank alive, and in the end
-  // silent_ranks(), which asks all others and returns those that have not answered within `patience`.
+  // silent_ranks(), which asks all others and returns those that have not answered within `patience`. Before limit_waits()
+  // (collective) nobody answers or is asked.
   virtual void limit_waits(std::chrono::milliseconds /*limit*/) {}
   virtual void answer() {}
   virtual std::vector<int> silent_ranks(std::chrono::milliseconds /*patience*/) { return {}; }
