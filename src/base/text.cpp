@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 #include <utility>
+#include <sstream>
 
 namespace convoy {
 namespace {
@@ -41,6 +42,13 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
     best_distance = distance;
   }
   return best;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
 }
 
 std::string human_bytes(uint64_t bytes) {

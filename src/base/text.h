@@ -1,4 +1,4 @@
-// Small text helpers shared by every layer: suggestions for misspelt words and numbers for people.
+// Small text helpers shared by every layer: suggestions for misspelt words, lines, and numbers for people.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,8 @@ namespace convoy {
 
 // The candidate nearest to `word` by Damerau-Levenshtein distance, or "" when none is near enough to be a likely typo.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+std::vector<std::string> lines_of(const std::string& text);  // without their ends
 
 std::string human_bytes(uint64_t bytes);    // "97.5 MiB"
 std::string human_seconds(double seconds);  // "1 h 02 min", "3 min 20 s", "12.3 s"

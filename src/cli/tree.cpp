@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <sstream>
 
 #include "base/text.h"
 
@@ -49,13 +48,6 @@ std::vector<Flag> facts(const CLI::App& command, bool arguments) {
     if (option->get_positional() == arguments && !option->get_group().empty())
       flags.push_back(flag_of(*option));
   return flags;
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
 }
 
 }  // namespace

@@ -2,10 +2,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <sstream>
 #include <string>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "comm/affinity.h"
 
 namespace convoy {
@@ -26,13 +26,6 @@ void bind_threads(const Machine& machine, const std::vector<int>& cores, int thr
   for (int thread = 1; thread < threads; ++thread)
     units.push_back(units_of(machine, {cores[static_cast<size_t>(thread)]}));
   bind_team(units);
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
 }
 
 }  // namespace

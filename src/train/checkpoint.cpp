@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
-#include <sstream>
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "train/checkpoint_hdf5.h"
 
 namespace convoy {
@@ -223,14 +223,8 @@ Snapshot read_snapshot(const fs::path& path) {
 
 void require_same_experiment(const fs::path& path, const Snapshot& found, const Snapshot& wanted) {
   if (found.hash == wanted.hash) return;
-  const auto lines = [](const std::string& text) {
-    std::vector<std::string> all;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) all.push_back(line);
-    return all;
-  };
   std::vector<std::string> differences;
-  const auto there = lines(found.arithmetic), here = lines(wanted.arithmetic);
+  const auto there = lines_of(found.arithmetic), here = lines_of(wanted.arithmetic);
   for (const auto& line : there)
     if (std::find(here.begin(), here.end(), line) == here.end()) differences.push_back(line + " there");
   for (const auto& line : here)

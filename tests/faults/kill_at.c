@@ -135,16 +135,15 @@ int mkdir(const char *path, mode_t mode) {
   before("mkdir", path);
   return NEXT(mkdir)(path, mode);
 }
-static int creating(const char *call, const char *path, int flags) {
-  if (flags & O_CREAT) before(call, path);
-  return 0;
+static void creating(const char *path, int flags) {
+  if (flags & O_CREAT) before("open", path);
 }
 int open(const char *path, int flags, ...) {
   va_list more;
   va_start(more, flags);
   const mode_t mode = va_arg(more, mode_t);
   va_end(more);
-  creating("open", path, flags);
+  creating(path, flags);
   return NEXT(open)(path, flags, mode);
 }
 int open64(const char *path, int flags, ...) {
@@ -152,6 +151,6 @@ int open64(const char *path, int flags, ...) {
   va_start(more, flags);
   const mode_t mode = va_arg(more, mode_t);
   va_end(more);
-  creating("open", path, flags);
+  creating(path, flags);
   return NEXT(open64)(path, flags, mode);
 }

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "../support/temporary_folder.h"
 #include "base/file.h"
 #include "train/checkpoints.h"
 #include "train/fingerprint.h"
@@ -25,14 +26,7 @@ Graph small_graph(int channels = 3, const char* last = "fc") {
   return builder.finish();
 }
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "convoy-checkpoint-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-};
+using Folder = testing::TemporaryFolder;
 
 struct Fixture {
   Folder folder;

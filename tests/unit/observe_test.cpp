@@ -9,6 +9,7 @@
 #include <fstream>
 #include <vector>
 
+#include "../support/temporary_folder.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "observe/appender.h"
@@ -35,13 +36,7 @@ RankTimes rank_of(int rank, double data, double compute, double communication, d
   return sum_up(rank, "node" + std::to_string(rank), steps);
 }
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "convoy-observe-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
+struct Folder : testing::TemporaryFolder {
   void put(const std::string& name, const std::string& text) const {
     fs::create_directories((path / name).parent_path());
     std::ofstream(path / name) << text << "\n";

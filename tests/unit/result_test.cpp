@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 
+#include "../support/temporary_folder.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "train/curve.h"
@@ -18,14 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "convoy-result-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-};
+using Folder = testing::TemporaryFolder;
 
 Experiment experiment() {
   Experiment e;

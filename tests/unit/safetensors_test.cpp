@@ -12,6 +12,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "../support/temporary_folder.h"
 #include "base/error.h"
 #include "interop/weights.h"
 #include "net/program.h"
@@ -22,14 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "convoy-safetensors-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-};
+using Folder = testing::TemporaryFolder;
 
 template <class T>
 std::span<const std::byte> raw(const std::vector<T>& values) {

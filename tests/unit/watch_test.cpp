@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../support/temporary_folder.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "observe/line_tail.h"
@@ -19,13 +20,7 @@ namespace fs = std::filesystem;
 using Catch::Contains;
 using Lines = std::vector<std::string>;
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "convoy-watch-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
+struct Folder : testing::TemporaryFolder {
   void append(const char* name, const std::string& text) const {
     std::ofstream(path / name, std::ios::app) << text;
   }
