@@ -21,7 +21,7 @@ constexpr int exchange_tag = 1;
 
 class Requests final : public Communicator::Pending {
  public:
-  Requests(const char* what, size_t expected, bool& given_up) : what_(what), given_up_(given_up) {
+  Requests(const char* what, size_t expected, Leftovers& leftovers) : what_(what), leftovers_(leftovers) {
     requests_.reserve(expected);
   }
 
@@ -43,6 +43,7 @@ class Requests final : public Communicator::Pending {
   // get a moment to end by themselves, as they do when this rank alone has failed.
   ~Requests() override {
     if (requests_.empty()) return;
+    leftovers_.messages = true;
     for (size_t i = 0; i < std::min(receives_, requests_.size()); ++i)
       if (requests_[i] != MPI_REQUEST_NULL) MPI_Cancel(&requests_[i]);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
@@ -50,12 +51,12 @@ class Requests final : public Communicator::Pending {
     for (Backoff backoff; !done && std::chrono::steady_clock::now() < end; backoff.pause())
       if (MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE))
         break;
-    given_up_ = given_up_ || !done;
+    leftovers_.requests = leftovers_.requests || !done;
   }
 
  private:
   const char* what_;
-  bool& given_up_;
+  Leftovers& leftovers_;
   std::vector<MPI_Request> requests_;
   size_t receives_ = 0;
 };
@@ -82,7 +83,7 @@ void MpiCommunicator::State::finish(MPI_Request request, const char* what) {
     if (done) return;
     if (roll_call) roll_call->answer();
     if (limit.count() == 0 || std::chrono::steady_clock::now() - begin < limit) continue;
-    given_up = true;
+    leftovers = {.messages = true, .requests = true};
     fail("waited {:g} s to {} with the other ranks: {}", std::chrono::duration<double>(limit).count(), what,
          name_the_silent(*self, hosts, limit));
   }
@@ -90,7 +91,7 @@ void MpiCommunicator::State::finish(MPI_Request request, const char* what) {
 
 MpiCommunicator::~MpiCommunicator() {
   int finalized = 0;
-  if (state_->given_up) {  // MPI still holds on to it
+  if (state_->leftovers.messages) {
     if (state_->roll_call) state_->roll_call->abandon();
     return;
   }
@@ -154,7 +155,7 @@ std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer,
                                                                        std::span<std::byte> in) {
   auto pending = std::make_unique<Requests>(
       "exchange partial sums", state_->count_pieces(in.size()) + state_->count_pieces(out.size()),
-      state_->given_up);
+      state_->leftovers);
   state_->pieces(in.size(), [&](size_t begin, int count) {
     mpi_check(MPI_Irecv(in.data() + begin, count, MPI_BYTE, peer, exchange_tag, state_->comm,
                         pending->add_receive()),
@@ -170,7 +171,7 @@ std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer,
 
 std::unique_ptr<Communicator::Pending> MpiCommunicator::start_sum(std::span<float> values) {
   auto pending =
-      std::make_unique<Requests>("sum gradients", state_->count_pieces(values.size()), state_->given_up);
+      std::make_unique<Requests>("sum gradients", state_->count_pieces(values.size()), state_->leftovers);
   state_->pieces(values.size(), [&](size_t begin, int count) {
     mpi_check(MPI_Iallreduce(MPI_IN_PLACE, values.data() + begin, count, MPI_FLOAT, MPI_SUM, state_->comm,
                              pending->add()),

@@ -15,14 +15,22 @@
 
 namespace convoy {
 
+// What exchanges and sums that were given up leave behind.
+struct Leftovers {
+  // Perhaps a message that nobody takes: the communicator is never freed, for the next one could get its identity, and
+  // the message with it.
+  bool messages = false;
+  // Requests that did not end, whose memory may be gone: MPI is not to be polled any more, only to abort.
+  bool requests = false;
+};
+
 struct MpiCommunicator::State {
   MpiCommunicator* self = nullptr;
   MPI_Comm comm = MPI_COMM_NULL;
   int rank = 0, size = 1;
   size_t largest = INT_MAX;  // elements of one message
   std::string host;
-  // Messages were left unfinished, their memory may be gone: MPI is not to be polled any more, only to abort.
-  bool given_up = false;
+  Leftovers leftovers;
   std::optional<RollCall> roll_call;
   std::chrono::milliseconds limit{0};  // of a control collective's wait; 0: none
   std::vector<std::string> hosts;      // by rank, once there is a limit

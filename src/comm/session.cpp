@@ -71,7 +71,7 @@ void MpiSession::abort_job(Exit code, const std::string& message) {
   // Lower ranks are given the time to speak first, and a failure of one rank the time to show that it is of
   // all.
   const milliseconds patience(500 + 100 * std::min(rank, 40));
-  const bool given_up = world_->state_->given_up;
+  const bool given_up = world_->state_->leftovers.requests;
   if (given_up) std::this_thread::sleep_for(patience);
   const bool together = size == 1 || (!given_up && everyone_is_here(patience));
   if (!together || rank == 0) {

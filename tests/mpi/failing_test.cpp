@@ -1,7 +1,9 @@
 // What goes wrong: errors on the progress thread, ranks that never come, and a reducer destroyed half-way.
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "comm/reducer.h"
 #include "world.h"
@@ -29,6 +31,22 @@ class Breaking final : public Forwarding {
 
  private:
   std::atomic<int> good_;
+};
+
+// Passes everything on, and counts the exchanges.
+class Counting final : public Forwarding {
+ public:
+  using Forwarding::Forwarding;
+  int started() const { return started_; }
+  std::unique_ptr<Pending> start_exchange(int peer, std::span<const std::byte> out,
+                                          std::span<std::byte> in) override {
+    auto pending = Forwarding::start_exchange(peer, out, in);
+    ++started_;
+    return pending;
+  }
+
+ private:
+  std::atomic<int> started_ = 0;
 };
 
 void hand_over_all(Reducer& reducer, const Arena& arena) {
@@ -116,15 +134,29 @@ TEST_CASE("failing: the library's sum stalls with the bucket's name") {
   world().barrier();
 }
 
-TEST_CASE("failing: a reducer destroyed half-way does not wait for anybody") {
+TEST_CASE("failing: a reducer destroyed half-way waits for nobody and leaves nothing behind") {
   if (!tree_fits()) return;
-  MpiCommunicator own;
   {
+    MpiCommunicator own;
+    Counting ranks(own);
     Arena arena = arena_of({16, 16});
-    Reducer reducer(own, arena, own.size(), {own.rank(), 1});
-    if (own.rank() == 0) reducer.leaf(0)(0, {});
+    Reducer reducer(ranks, arena, own.size(), {own.rank(), 1});
+    if (own.rank() == 0) {
+      reducer.leaf(0)(0, {});
+      while (ranks.started() == 0)
+        std::this_thread::yield();  // its half of the sum is on the way, and nobody takes it
+    }
   }
   world().barrier();
+  // The next communicator may not find what the last one left.
+  MpiCommunicator next;
+  Arena arena = arena_of({16, 16});
+  Reducer reducer(next, arena, next.size(), {next.rank(), 1}, {.stall_limit = std::chrono::seconds(20)});
+  std::ranges::fill(arena.grads(), 1.0f);
+  hand_over_all(reducer, arena);
+  CHECK(message_of(reducer) == "no error");
+  CHECK(
+      std::ranges::all_of(arena.grads(), [&](float sum) { return sum == static_cast<float>(next.size()); }));
 }
 
 TEST_CASE("failing: leaves and buckets out of order are a bug that is caught") {
