@@ -19,8 +19,9 @@ except ImportError:
 
 TORCH = os.environ.get("CONVOY_TORCH_PYTHON", "")
 SIDE = 96
-# How much farther than PyTorch's float32 step ours may lie from the step in float64, in the worst tensor and in the median.
-TIMES = 4
+# How much farther than PyTorch ours may lie from the step in float64. A step of ResNet-50 shows every rounding enlarged: PyTorch's own
+# convolutions, oneDNN's on NCHW and on NHWC differ in the order of sums alone, and lie up to three times as far from it as one another.
+TIMES = 2
 
 JOB = """
 [network]
@@ -98,25 +99,35 @@ class Torch(ConvoyTest):
                              (after[name].dtype, after[name].shape, after[name].tobytes()), name)
 
     def test_resnet50_trains_one_step_equally_and_is_theirs_again(self):
-        given, run, theirs = self.made("resnet50"), self.folder / "stepped", self.folder / "theirs"
+        given, theirs = self.made("resnet50"), self.folder / "theirs"
         losses = self.torch("step", "resnet50", 8, given, self.folder / "images/train", SIDE, theirs)
-        self.must("train", self.job_of("resnet50"), *self.sets[:2], *self.sets[4:], "--weights", given, "--out", run, "--quiet")
-        ours = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["loss"]
-        self.must("export", run, "--out", self.folder / "ours.safetensors")
-        print(f"one step of resnet50: loss {ours:.7f}, PyTorch's {losses['float32']:.7f}, in float64 {losses['float64']:.7f}")
-        self.assertLess(abs(ours / losses["float64"] - 1), 1e-4)
         before, exact = (safetensors.numpy.load_file(path) for path in (given, f"{theirs}-float64.safetensors"))
         error = {}
-        for who, path in (("convoy", self.folder / "ours.safetensors"), ("PyTorch", f"{theirs}-float32.safetensors")):
-            after = safetensors.numpy.load_file(path)
-            self.assertEqual(set(after), set(exact))
-            errors = sorted((self.missed(name, before[name], after[name], exact[name]), name) for name in exact)
-            error[who] = (errors[-1][0], statistics.median(value for value, name in errors if name.endswith((".weight", ".bias"))))
-            print(f"  {who}'s movements lie within {error[who][0]:.2g} of their norm of those in float64 (worst: {errors[-1][1]}; "
-                  f"median {error[who][1]:.2g})")
-        for ours, pytorch, most in zip(error["convoy"], error["PyTorch"], (0.1, 0.05)):
-            self.assertLessEqual(ours, min(TIMES * pytorch, most))
-        self.equal_counts("resnet50", "resnet50", self.folder / "ours.safetensors")  # strict=True there
+        for name in ("float32", "channels_last", "own"):
+            error[f"PyTorch's {name}"] = self.error(before, f"{theirs}-{name}.safetensors", exact)
+        for backend in ("onednn", "reference"):
+            run, out = self.folder / f"stepped-{backend}", self.folder / f"ours-{backend}.safetensors"
+            self.must("train", self.job_of("resnet50"), *self.sets[:2], *self.sets[4:], "--weights", given, "--backend", backend,
+                      "--out", run, "--quiet")
+            self.must("export", run, "--out", out)
+            losses[backend] = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["loss"]
+            self.assertLess(abs(losses[backend] / losses["float64"] - 1), 1e-4)
+            error[backend] = self.error(before, out, exact)
+        print("one step of resnet50, loss:", ", ".join(f"{name} {loss:.7f}" for name, loss in losses.items()))
+        for name, (worst, median) in error.items():
+            print(f"  {name}: movements within {worst:.2g} of their norm of those in float64, median {median:.2g}")
+        torch = [value for name, value in error.items() if name.startswith("PyTorch")]
+        for k in range(2):
+            self.assertLessEqual(error["onednn"][k], TIMES * max(value[k] for value in torch))
+            self.assertLessEqual(error["reference"][k], TIMES * min(value[k] for value in torch))
+        self.equal_counts("resnet50", "resnet50", self.folder / "ours-onednn.safetensors")  # strict=True there
+
+    def error(self, before, path, exact):
+        """Of the worst tensor, and the median over weights and biases."""
+        after = safetensors.numpy.load_file(path)
+        self.assertEqual(set(after), set(exact))
+        errors = {name: self.missed(name, before[name], after[name], exact[name]) for name in exact}
+        return max(errors.values()), statistics.median(value for name, value in errors.items() if name.endswith((".weight", ".bias")))
 
     def missed(self, name, before, after, exact):
         """How far from the exact movement, in its norm (statistics, which may stay: in their own norm); what the last place

@@ -1,40 +1,43 @@
 #!/usr/bin/env python3
-"""What observing a run costs: the same training with everything on and with everything off, in turn.
+"""What observing a run costs: the same training with everything on and with everything off, at the same time on the same core.
 
-  observation_cost.py CONVOY JOB --train SET [--held-out SET] [--steps 60] [--pairs 8] [--threads 1]
+  observation_cost.py CONVOY JOB --train SET [--held-out SET] [--steps 60] [--pairs 8] [--core 0]
 
-Every pair is one run of each kind, and every other pair begins with the other kind, so that a machine that warms up or has
-other work favours neither. Printed, each as the median over pairs with a bootstrapped 95 % interval:
-  the median step from end to end (step_s + other_s of metrics.jsonl), on over off;
-  the processor time of the whole run, all threads, on over off: what to look at where others use the machine;
-  the mean other_s, on less off, over a step: there lies the observers' work on the training thread.
+The scheduler gives the two of a pair turns of milliseconds, so that clock, caches and neighbours are alike for both, which they are not
+for one run after the other (here +-10 %). Printed, each as the median over pairs with a bootstrapped 95 % interval:
+  the processor time of the whole run, all threads, on over off;
+  the mean other_s of metrics.jsonl, on less off, over the median step (step_s + other_s): the observers' work on the training thread.
 Everything on is `--observe` as by default and `--trace` of all steps.
 """
 import argparse
 import json
+import os
 import pathlib
 import random
-import resource
 import statistics
 import subprocess
 import tempfile
 
 
-def run(arguments, folder, observed):
+def start(arguments, folder, observed):
     command = [arguments.convoy.resolve(), "train", arguments.job, "--train", arguments.train, "--out", folder, "--quiet",
-               "--threads", arguments.threads, "--stop-after", arguments.steps, *arguments.more]
+               "--threads", 1, "--stop-after", arguments.steps, *arguments.more]
     if arguments.held_out:
         command += ["--held-out", arguments.held_out]
     command += ["--trace", folder.with_suffix(".trace")] if observed else ["--observe", "none"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code = subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            preexec_fn=lambda: os.sched_setaffinity(0, {arguments.core}))
+
+
+def finish(process, folder):
+    _, status, used = os.wait4(process.pid, 0)
+    code = process.returncode = os.waitstatus_to_exitcode(status)
     if code not in (0, 85):  # 85: stopped after so many steps
-        raise SystemExit(f"ended with {code}: {' '.join(map(str, command))}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        raise SystemExit(f"ended with {code}: {' '.join(process.args)}")
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if line["event"] == "step" and not line["warmup"]]
-    return (statistics.median(s["step_s"] + s["other_s"] for s in steps),
-            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, statistics.mean(s["other_s"] for s in steps))
+    return (used.ru_utime + used.ru_stime, statistics.median(s["step_s"] + s["other_s"] for s in steps),
+            statistics.mean(s["other_s"] for s in steps))
 
 
 def interval(values, draws=4000):
@@ -52,19 +55,18 @@ def main():
     parser.add_argument("--held-out")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--pairs", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--core", type=int, default=0)
     parser.add_argument("more", nargs="*", help="further flags of `convoy train`, after --")
     arguments = parser.parse_args()
-    ratios, processor, between = [], [], []
+    processor, between = [], []
     with tempfile.TemporaryDirectory() as scratch:
         for pair in range(arguments.pairs):
-            kinds = (True, False) if pair % 2 else (False, True)
-            took = {on: run(arguments, pathlib.Path(scratch) / f"{pair}-{on}", on) for on in kinds}
-            ratios.append(100 * (took[True][0] / took[False][0] - 1))
-            processor.append(100 * (took[True][1] / took[False][1] - 1))
-            between.append(100 * (took[True][2] - took[False][2]) / took[False][0])
-            print(f"pair {pair + 1}: off {1e3 * took[False][0]:.2f} ms, on {1e3 * took[True][0]:.2f} ms a step", flush=True)
-    print("step, on over off: {:+.2f} % [{:+.2f}, {:+.2f}]".format(*interval(ratios)))
+            folders = {on: pathlib.Path(scratch) / f"{pair}-{on}" for on in ((True, False) if pair % 2 else (False, True))}
+            running = {on: start(arguments, folder, on) for on, folder in folders.items()}
+            took = {on: finish(process, folders[on]) for on, process in running.items()}
+            processor.append(100 * (took[True][0] / took[False][0] - 1))
+            between.append(100 * (took[True][2] - took[False][2]) / took[False][1])
+            print(f"pair {pair + 1}: off {took[False][0]:.2f} s, on {took[True][0]:.2f} s of processor time", flush=True)
     print("processor time, on over off: {:+.2f} % [{:+.2f}, {:+.2f}]".format(*interval(processor)))
     print("observers on the training thread: {:+.3f} % of a step [{:+.3f}, {:+.3f}]".format(*interval(between)))
 

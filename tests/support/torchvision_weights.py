@@ -3,8 +3,8 @@
 
   torchvision_weights.py init MODEL CLASSES SET SIDE OUT       initial weights, statistics of SET's images; OUT.safetensors, OUT.pth
   torchvision_weights.py evaluate MODEL CLASSES WEIGHTS SET SIDE   counts as JSON
-  torchvision_weights.py step MODEL CLASSES WEIGHTS SET SIDE OUT   one step of SGD over all images of SET, in float32 and
-                                                                   in float64: OUT-float32.safetensors, OUT-float64.safetensors
+  torchvision_weights.py step MODEL CLASSES WEIGHTS SET SIDE OUT   one step of SGD over all images of SET in each of STEPS:
+                                                                   OUT-NAME.safetensors, and the losses as JSON
 
 SET is a folder of class folders; every image is resized to SIDE + SIDE / 8, and the centre cropped.
 """
@@ -60,17 +60,22 @@ def evaluate(model, classes, weights, folder, side):
                       "loss": float(loss), "classes": sorted(set(top[:, 0].tolist())), "first": top[:, 0].tolist()}))
 
 
+# The same step in every arithmetic that PyTorch has for it: name -> dtype, layout, its oneDNN or its own convolutions.
+STEPS = {"float64": (torch.float64, torch.contiguous_format, True), "float32": (torch.float32, torch.contiguous_format, True),
+         "channels_last": (torch.float32, torch.channels_last, True), "own": (torch.float32, torch.contiguous_format, False)}
+
+
 def step(model, classes, weights, folder, side, out):
     x, y = images_of(folder, side)
     losses = {}
-    for dtype in (torch.float32, torch.float64):
-        net = build(model, classes, weights).train().to(dtype)
+    for name, (dtype, layout, onednn) in STEPS.items():
+        net = build(model, classes, weights).train().to(dtype=dtype, memory_format=layout)
         optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, weight_decay=1e-3, nesterov=True)
-        loss = torch.nn.functional.cross_entropy(net(x.to(dtype)), y)
-        loss.backward()
+        with torch.backends.mkldnn.flags(enabled=onednn):
+            loss = torch.nn.functional.cross_entropy(net(x.to(dtype=dtype, memory_format=layout)), y)
+            loss.backward()
         optimizer.step()
-        name = str(dtype).removeprefix("torch.")
-        safetensors.torch.save_file(net.state_dict(), f"{out}-{name}.safetensors")
+        safetensors.torch.save_file({key: value.contiguous() for key, value in net.state_dict().items()}, f"{out}-{name}.safetensors")
         losses[name] = float(loss)
     print(json.dumps(losses))
 
