@@ -30,6 +30,8 @@ def undocumented(value, schema, path="$"):
                 yield from undocumented(member, schema["properties"][key], f"{path}.{key}")
             else:
                 yield f"{path}.{key}"
+    elif isinstance(value, dict) and "additionalProperties" not in schema:
+        yield path
 
 
 class Schema(ConvoyTest):
