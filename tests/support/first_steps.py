@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 """The first 20 steps of every job file with all of its workers on this machine, on small pictures: does every recipe run?
 
-  first_steps.py [--convoy build/bin/convoy] [--steps 20] [--images 2] [--out FOLDER] [JOB ...]     (default: jobs/*.toml, jobs/mlperf/*.toml)
+  first_steps.py [--convoy build/bin/convoy] [--steps 20] [--images 2] [--table FILE] [--processes 2] [JOB ...]
+                                                                      (default: jobs/*.toml and jobs/mlperf/*.toml, fewest workers first)
 
 Pictures of 32 pixels (67 for AlexNets), 2 images a worker, the job's own schedule, optimizer, wire and number of workers, one after the
-other on one rank. Prints one line a job: steps, first and last loss, digest. 1,024 workers take minutes a step's worth of ResNet-50.
+other on one rank of one thread. A row a job goes to the table; jobs that have one are passed over, so that it can be stopped and started
+at will: 1,024 workers of ResNet-50 take half an hour.
 """
 import argparse
+import concurrent.futures
 import json
+import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import tomllib
 from pathlib import Path
@@ -26,18 +31,18 @@ def first_steps(convoy, job, folder, steps, images):
     started = time.monotonic()
     sets = [f"network.input={size}", f"data.resize={size + 4}", f"minibatch.images={images}", "network.classes=1000"]
     command = [convoy, "train", job, "--train", folder / "set", "--out", run, "--quiet", "--stop-after", str(steps),
-               "--checkpoint-epochs", "0"]
-    done = subprocess.run([*command, *(piece for key in sets for piece in ("--set", key))], capture_output=True, text=True)
+               "--checkpoint-epochs", "0", "--threads", "1"]
+    done = subprocess.run([*command, *(piece for key in sets for piece in ("--set", key))], capture_output=True, text=True,
+                          env=os.environ | {"OMP_WAIT_POLICY": "passive"})
     seconds = time.monotonic() - started
     if done.returncode not in (0, 85):
-        return f"{job.stem:<20} FAILED with {done.returncode}: {done.stderr.strip().splitlines()[-1]}"
+        raise SystemExit(f"{job.stem} failed with {done.returncode}: {done.stderr.strip()}")
     result = json.loads((run / "result.json").read_text())
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if line["event"] == "step"]
-    workers = text["minibatch"]["workers"]
-    shutil.rmtree(run / "checkpoints", ignore_errors=True)
-    return (f"{job.stem:<20} {workers:>5} workers  {len(losses):>2} steps  loss {losses[0]:.4f} to {losses[-1]:.4f}  "
-            f"weights {result['numerics']['final_weights_xxh3']}  {seconds:5.0f} s")
+    shutil.rmtree(run)
+    return (f"| {job.relative_to(ROOT)} | {text['minibatch']['workers']:,} | {len(losses)} | {losses[0]:.4f} to {losses[-1]:.4f} | "
+            f"{result['numerics']['final_weights_xxh3']} | {seconds:.0f} |")
 
 
 def main():
@@ -45,17 +50,32 @@ def main():
     parser.add_argument("--convoy", default=ROOT / "build/bin/convoy")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--images", type=int, default=2)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("jobs", nargs="*", type=Path)
     options = parser.parse_args()
-    jobs = options.jobs or sorted(ROOT.glob("jobs/*.toml")) + sorted(ROOT.glob("jobs/mlperf/*.toml"))
-    folder = options.out or Path(tempfile.mkdtemp(prefix="convoy-jobs-"))
-    if not (folder / "set").exists():
-        quiet = {"check": True, "stdout": subprocess.DEVNULL}
+    jobs = [job.resolve() for job in options.jobs] or sorted(ROOT.glob("jobs/*.toml")) + sorted(ROOT.glob("jobs/mlperf/*.toml"))
+    jobs.sort(key=lambda job: tomllib.loads(job.read_text())["minibatch"]["workers"])
+    if options.table and not options.table.exists():
+        options.table.write_text("| job | workers | steps | loss | weights after them (XXH3) | s |\n|---|---|---|---|---|---|\n")
+    known = options.table.read_text() if options.table else ""
+    lock = threading.Lock()
+
+    def do(job):
+        row = first_steps(options.convoy, job, folder, options.steps, options.images)
+        with lock:
+            print(row, flush=True)
+            if options.table:
+                with options.table.open("a") as table:
+                    table.write(row + "\n")
+
+    with tempfile.TemporaryDirectory(prefix="convoy-jobs-") as scratch:
+        folder = Path(scratch)
+        quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([options.convoy, "synth", "--out", folder / "images", "--val-per-class", "1"], **quiet)
         subprocess.run([options.convoy, "pack", folder / "images/train", "--out", folder / "set", "--quiet"], **quiet)
-    for job in jobs:
-        print(first_steps(options.convoy, job, folder, options.steps, options.images), flush=True)
+        with concurrent.futures.ThreadPoolExecutor(options.processes) as pool:
+            list(pool.map(do, [job for job in jobs if f"| {job.relative_to(ROOT)} |" not in known]))
 
 
 if __name__ == "__main__":
