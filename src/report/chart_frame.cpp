@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/markup.h"
 #include "base/text.h"
 
@@ -10,6 +12,12 @@ namespace convoy::report {
 std::string style_of(size_t side) { return fmt::format("s{}", side % side_styles); }
 
 std::string tick_text(double value) { return fmt::format("{:.4g}", value); }
+
+double west_of(const Scale& y) {
+  size_t characters = 4;
+  for (const double value : y.ticks()) characters = std::max(characters, tick_text(value).size());
+  return 28 + 7 * static_cast<double>(characters);
+}
 
 std::string begin_svg(const Frame& frame, const std::string& title) {
   return fmt::format("<svg viewBox=\"0 0 460 {:.0f}\" role=\"img\"><title>{}</title>\n", frame.height,

@@ -22,5 +22,6 @@ std::string x_axis(const Frame& frame, const std::string& label, bool counts);  
 std::string y_axis(const Frame& frame, const std::string& label);
 std::string style_of(size_t side);  // "s0"
 std::string tick_text(double value);
+double west_of(const Scale& y);  // leaves room for the widest tick and the label
 
 }  // namespace convoy::report

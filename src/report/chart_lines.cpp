@@ -63,6 +63,7 @@ std::string svg(const LineChart& chart) {
   frame.x = round_scale(0, right);
   if (right > 0) frame.x.high = right;
   frame.y = round_scale(low >= 0 && low < 0.4 * high ? 0 : low, high);  // from 0 where that costs little
+  frame.west = west_of(frame.y);
   std::string text = begin_svg(frame, chart.title) + y_axis(frame, chart.y_label) +
                      x_axis(frame, chart.x_label, right >= 10000);
   for (const Series& one : series) {
