@@ -17,6 +17,9 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "shards are little endian and read without conversion");
 
+constexpr size_t longest_text = size_t{1}
+                                << 20;  // of an attribute: more is damage, and no room is made for it
+
 class Handle {
  public:
   Handle(hid_t id, herr_t (*closer)(hid_t)) : id_(id), close_(closer) {}
@@ -139,6 +142,10 @@ void create_column(hid_t file, const fs::path& path, const Column& column) {
 }
 
 Extent1D extent_of(hid_t file, const fs::path& path, const std::string& name) {
+  H5L_info_t link;
+  check(H5Lget_info(file, name.c_str(), &link, H5P_DEFAULT), path, "find " + name);
+  require(link.type == H5L_TYPE_HARD, "{}: {} is a link that leads elsewhere; pack again", path.string(),
+          name);
   const Handle dataset(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose);
   check(static_cast<hid_t>(dataset), path, "open " + name);
   const Handle type(H5Dget_type(dataset), H5Tclose), space(H5Dget_space(dataset), H5Sclose);
@@ -176,6 +183,8 @@ void read_attribute(hid_t file, const fs::path& path, const std::string& name, H
   const Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
   if (H5Sget_simple_extent_npoints(space) != 1) return;
   if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0) {
+    require(H5Tget_size(type) <= longest_text, "{}: attribute {} claims {} bytes; copy the shard again",
+            path.string(), name, H5Tget_size(type));
     std::string value(H5Tget_size(type), '\0');
     check(H5Aread(attribute, type, value.data()), path, "read attribute " + name);
     into.texts[name] = value.substr(0, value.find('\0'));

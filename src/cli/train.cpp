@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
+#include "cli/elastic.h"
 #include "cli/observe.h"
 #include "cli/session.h"
 #include "cli/signals.h"
@@ -37,6 +38,7 @@ struct Flags {
   CheckpointPolicy checkpoints;
   int64_t stall_seconds = 600, stop_after = 0, check_every = 100;
   std::string time_limit;
+  ElasticFlags elastic;
   ObserveFlags observe;
   int loader_threads = 0;
   bool backend_given = false, threads_given = false, road_given = false;
@@ -270,6 +272,12 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   return static_cast<int>(outcome.exit);
 }
 
+ElasticRun elastic_run(const Flags& flags) {
+  require(!flags.job.empty() && !flags.out.empty() && (flags.resume.empty() || flags.resume == "auto"),
+          Exit::usage, "--elastic needs a job file and --out RUN: the folder to begin, or to go on with");
+  return {read_experiment(flags).minibatch.workers, RunDirectory{flags.out}.checkpoints()};
+}
+
 void add_checkpoint_flags(CLI::App& command, CheckpointPolicy& policy) {
   command
       .add_option("--checkpoint-steps", policy.every_steps,
@@ -365,6 +373,7 @@ void add_train(CLI::App& app, Context& context) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   add_checkpoint_flags(*command, flags->checkpoints);
+  add_elastic_flags(*command, flags->elastic);
   add_observe_flags(*command, flags->observe);
   command->add_flag("--dry-run", flags->dry_run,
                     "check everything, say what would be trained; write nothing");
@@ -375,6 +384,8 @@ void add_train(CLI::App& app, Context& context) {
     flags->threads_given = command->count("--threads") > 0;
     flags->road_given = command->count("--road") > 0;
     context.chosen = [flags, &context] {
+      if (flags->elastic.wanted())
+        return supervise(flags->elastic, elastic_run(*flags), context.arguments, flags->voice.log());
       return under_mpi(context, [&](Communicator& comm) { return train_rank(*flags, context, comm); });
     };
   });

@@ -194,7 +194,9 @@ std::vector<int> MpiCommunicator::silent_ranks(std::chrono::milliseconds patienc
   return state_->roll_call ? state_->roll_call->silent(patience) : std::vector<int>();
 }
 
-std::string MpiCommunicator::library() const {
+std::string MpiCommunicator::library() const { return mpi_library(); }
+
+std::string mpi_library() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
   int length = 0;
   mpi_check(MPI_Get_library_version(text, &length), "tell its version");

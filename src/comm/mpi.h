@@ -67,4 +67,6 @@ class MpiSession {
   int exceptions_;  // under way when the session began
 };
 
+std::string mpi_library();  // "Open MPI 4.1.4", "MPICH 4.0.2"; also where MPI is not initialized
+
 }  // namespace convoy

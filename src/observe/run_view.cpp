@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "train/run_directory.h"
 
 namespace convoy {
@@ -20,6 +21,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
+constexpr int deepest = 100;
+constexpr size_t longest_text = 2000;  // a reason is a sentence
 constexpr size_t averaged = 20;   // steps
 constexpr double silence_s = 10;  // before a process that is gone is called so
 
@@ -36,6 +39,22 @@ T at(const Json& json, std::initializer_list<const char*> keys, T fallback) {
   } catch (const Json::exception&) {
     return fallback;
   }
+}
+
+// Texts end on a terminal, and counts are multiplied.
+std::string text(const Json& json, std::initializer_list<const char*> keys, const char* fallback) {
+  return printable(at<std::string>(json, keys, fallback), longest_text);
+}
+
+int64_t count(const Json& json, std::initializer_list<const char*> keys, int64_t fallback) {
+  const auto value = at<double>(json, keys, -1.0);
+  return value >= 0 && value < 0x1p31 ? static_cast<int64_t>(value) : fallback;
+}
+
+// Null where it is no JSON, or nested more deeply than any line of ours.
+Json json_of(const std::string& text) {
+  if (nested_deeper(text, deepest)) return nullptr;
+  return Json::parse(text, nullptr, false);
 }
 
 std::optional<double> number(const Json& json, const char* key) {
@@ -60,7 +79,7 @@ double middle(std::vector<double> values) {
 std::vector<Json> objects(const std::vector<std::string>& lines) {
   std::vector<Json> parsed;
   for (const std::string& line : lines) {
-    Json json = Json::parse(line, nullptr, false);
+    Json json = json_of(line);
     if (json.is_object() && json.contains("event") && json["event"].is_string())
       parsed.push_back(std::move(json));
   }
@@ -94,21 +113,21 @@ void RunView::read_result() {
   std::error_code missing;
   const auto time = fs::last_write_time(RunDirectory{folder_}.result(), missing);
   if (missing || time == result_time_) return;
-  const Json json = Json::parse(text_or_empty(RunDirectory{folder_}.result()), nullptr, false);
+  const Json json = json_of(text_or_empty(RunDirectory{folder_}.result()));
   if (!json.is_object()) return;
   result_time_ = time;
-  state_.status = at<std::string>(json, {"status"}, "running");
-  state_.reason = at<std::string>(json, {"reason"}, "");
+  state_.status = text(json, {"status"}, "running");
+  state_.reason = text(json, {"reason"}, "");
   state_.exit_code.reset();
-  if (json.contains("exit_code") && json["exit_code"].is_number_integer())
-    state_.exit_code = json["exit_code"];
-  state_.experiment = at<std::string>(json, {"experiment", "name"}, "");
-  state_.steps_planned = at<int64_t>(json, {"steps", "planned"}, 0);
-  state_.steps_done = std::max(state_.steps_done, at<int64_t>(json, {"steps", "count"}, 0));
-  state_.samples = at<int64_t>(json, {"dataset", "train", "images"}, 0);
-  state_.images_per_step = at<int64_t>(json, {"experiment", "resolved", "minibatch", "workers"}, 0) *
-                           at<int64_t>(json, {"experiment", "resolved", "minibatch", "images"}, 0);
-  state_.ranks = at<int>(json, {"launch", "ranks"}, 0);
+  if (const int64_t code = count(json, {"exit_code"}, -1); code >= 0)
+    state_.exit_code = static_cast<int>(code);
+  state_.experiment = text(json, {"experiment", "name"}, "");
+  state_.steps_planned = count(json, {"steps", "planned"}, 0);
+  state_.steps_done = std::max(state_.steps_done, count(json, {"steps", "count"}, 0));
+  state_.samples = count(json, {"dataset", "train", "images"}, 0);
+  state_.images_per_step = count(json, {"experiment", "resolved", "minibatch", "workers"}, 0) *
+                           count(json, {"experiment", "resolved", "minibatch", "images"}, 0);
+  state_.ranks = static_cast<int>(count(json, {"launch", "ranks"}, 0));
   std::set<std::string> hosts;
   for (const Json& rank : at<Json>(json, {"launch", "per_rank"}, Json::array()))
     hosts.insert(at<std::string>(rank, {"host"}, ""));
@@ -124,7 +143,7 @@ void RunView::read_metrics() {
     const std::string event = line["event"];
     if (event == "evaluation") state_.evaluation = std::move(line);
     if (event != "step") continue;
-    state_.steps_done = at<int64_t>(line, {"step"}, state_.steps_done - 1) + 1;
+    state_.steps_done = count(line, {"step"}, state_.steps_done - 1) + 1;
     recent_.push_back(std::move(line));
     if (recent_.size() > averaged) recent_.pop_front();
   }

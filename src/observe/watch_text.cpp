@@ -43,7 +43,7 @@ const Json& part(const Json& json, const char* key) {
 
 std::string word(const Json& json, const char* key) {
   const Json& value = part(json, key);
-  return value.is_string() ? value.get<std::string>() : "?";
+  return value.is_string() ? printable(value.get<std::string>(), 500) : "?";
 }
 
 std::string held_out(const Json& e) {

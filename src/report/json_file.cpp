@@ -6,34 +6,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 
 namespace convoy::report {
-namespace {
-
-constexpr size_t longest = 200;
-
-bool too_deep(std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > deepest) return true;
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return false;
-}
-
-}  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
   std::error_code error;
@@ -50,7 +25,7 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 std::optional<Json> parse(std::string_view text) {
-  if (too_deep(text)) return {};
+  if (nested_deeper(text, deepest)) return {};
   Json json = Json::parse(text.begin(), text.end(), nullptr, false);
   if (json.is_discarded()) return {};
   return json;
@@ -90,15 +65,6 @@ std::optional<std::string> string(const Json& json, std::string_view path) {
   const Json* found = member(json, path);
   if (found == nullptr || !found->is_string()) return {};
   return printable(found->get<std::string>());
-}
-
-std::string printable(std::string text) {
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  if (text.size() <= longest) return text;
-  size_t end = longest - 3;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // whole UTF-8 characters
-  return text.substr(0, end) + "...";
 }
 
 std::string text(const Json& json, std::string_view path) {

@@ -24,9 +24,7 @@ std::optional<Json> parse(std::string_view text);
 const Json* member(const Json& json, std::string_view path);  // null: not there, or null
 std::optional<double> number(const Json& json, std::string_view path);       // finite
 std::optional<int64_t> integer(const Json& json, std::string_view path);
-std::optional<std::string> string(const Json& json, std::string_view path);  // printable()
-// Without control characters (a file must not steer a terminal), of 200 bytes at most.
-std::string printable(std::string text);
+std::optional<std::string> string(const Json& json, std::string_view path);  // printable(), base/text.h
 // Any value as JSON text, "" where there is none; cut to a line that can be printed.
 std::string text(const Json& json, std::string_view path);
 const Json& list(const Json& json, std::string_view path);  // an empty one where there is none

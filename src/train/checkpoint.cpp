@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -122,19 +121,15 @@ void require_same_network(const fs::path& path, hid_t file, hid_t group, const G
     fail("{} is a checkpoint of {}, not of this {}: {}; give the job file it was trained with", path.string(),
          checkpoint::read_string(file, "network"), graph.name, what);
   };
-  const std::vector<std::string> names = checkpoint::members(group);
-  const std::set<std::string> there(names.begin(), names.end());
-  std::set<std::string> here;
   for (const Tensor& tensor : tensors) {
-    here.insert(tensor.name);
-    if (!there.contains(tensor.name)) refuse(tensor.name + " is missing there");
+    if (!checkpoint::has_member(group, tensor.name)) refuse(tensor.name + " is missing there");
     const auto shape = checkpoint::shape_of(checkpoint::open_dataset(group, tensor.name));
     if (shape != tensor.shape)
       refuse(fmt::format("{} is {} there and {} here", tensor.name, fmt::join(shape, "x"),
                          fmt::join(tensor.shape, "x")));
   }
-  for (const auto& name : names)
-    if (!here.contains(name)) refuse(name + " is only there");
+  if (const size_t count = checkpoint::count_members(group); count != tensors.size())
+    refuse(fmt::format("it has {} tensors there and {} here", count, tensors.size()));
 }
 
 void read_tensors(hid_t group, const std::string& group_name, const std::vector<Tensor>& tensors,
@@ -203,13 +198,12 @@ Snapshot read_checkpoint(const fs::path& path, const Graph& graph, Arena& arena,
     const checkpoint::Handle file = checkpoint::open_file(path);
     const Snapshot snapshot = read_heading(file);
     const std::vector<Tensor> tensors = tensors_of(graph, arena.layout());
-    const checkpoint::Handle weights(H5Gopen2(file, "weights", H5P_DEFAULT), H5Gclose, "no group /weights");
+    const checkpoint::Handle weights = checkpoint::open_group(file, "weights");
     require_same_network(path, file, weights, graph, tensors);
     read_tensors(weights, "weights", tensors, arena.weights());
     for (int state = 0; states && state < arena.states(); ++state) {
       const std::string name = fmt::format("state{}", state);
-      const checkpoint::Handle group(H5Gopen2(file, name.c_str(), H5P_DEFAULT), H5Gclose,
-                                     "no group /" + name);
+      const checkpoint::Handle group = checkpoint::open_group(file, name);
       read_tensors(group, name, tensors, arena.state(state));
     }
     arena.weights_changed();

@@ -11,8 +11,25 @@ void check(herr_t status, const std::string& what) {
   if (status < 0) broken(what);
 }
 
+constexpr size_t longest_text = size_t{16}
+                                << 20;  // of an attribute: more is damage, and no room is made for it
+
 // Errors are told by our exceptions, not on standard error.
 void quiet() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+// A link that leads elsewhere could make HDF5 open any other file.
+void require_own(hid_t parent, const std::string& name) {
+  H5L_info_t info;
+  if (H5Lget_info(parent, name.c_str(), &info, H5P_DEFAULT) < 0) broken("there is no " + name);
+  if (info.type != H5L_TYPE_HARD) broken(name + " is a link");
+}
+
+Handle open_attribute(hid_t object, const std::string& name) {
+  Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, "no attribute " + name);
+  const Handle space(H5Aget_space(attribute), H5Sclose, "no extent of " + name);
+  if (H5Sget_simple_extent_npoints(space) != 1) broken("attribute " + name + " is not one value");
+  return attribute;
+}
 
 }  // namespace
 
@@ -29,7 +46,8 @@ void Handle::close(const std::string& what) { check(close_(std::exchange(id_, -1
 Handle create_file(const std::filesystem::path& path) {
   quiet();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "no HDF5 property list");
-  check(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110), "HDF5 refuses format 1.10");
+  // Nothing older: from 1.10 on HDF5 has a checksum over every piece of its own structure.
+  check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110), "HDF5 refuses format 1.10");
   check(H5Pset_file_locking(access, false, true), "HDF5 cannot create without locks");
   return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose,
           "cannot create " + path.string()};
@@ -59,8 +77,18 @@ Handle create_dataset(hid_t parent, const std::string& name, const std::vector<i
           "cannot create " + name};
 }
 
+Handle open_group(hid_t parent, const std::string& name) {
+  require_own(parent, name);
+  return {H5Gopen2(parent, name.c_str(), H5P_DEFAULT), H5Gclose, "no group /" + name};
+}
+
 Handle open_dataset(hid_t parent, const std::string& name) {
-  return {H5Dopen2(parent, name.c_str(), H5P_DEFAULT), H5Dclose, "cannot open " + name};
+  require_own(parent, name);
+  Handle dataset(H5Dopen2(parent, name.c_str(), H5P_DEFAULT), H5Dclose, "cannot open " + name);
+  const Handle options(H5Dget_create_plist(dataset), H5Pclose, "no layout of " + name);
+  if (H5Pget_layout(options) != H5D_CONTIGUOUS || H5Pget_external_count(options) != 0)
+    broken(name + " does not lie in the file in one piece");
+  return dataset;
 }
 
 uint64_t offset_of(hid_t dataset) {
@@ -100,18 +128,20 @@ void write_attribute(hid_t object, const std::string& name, const std::string& v
 }
 
 int64_t read_integer(hid_t object, const std::string& name) {
-  const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, "no attribute " + name);
+  const Handle attribute = open_attribute(object, name);
   int64_t value = 0;
   check(H5Aread(attribute, H5T_NATIVE_INT64, &value), "cannot read attribute " + name);
   return value;
 }
 
 std::string read_string(hid_t object, const std::string& name) {
-  const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, "no attribute " + name);
+  const Handle attribute = open_attribute(object, name);
   const Handle type(H5Aget_type(attribute), H5Tclose, "no type of " + name);
   if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0)
     broken("attribute " + name + " is no text");
-  std::string value(H5Tget_size(type), '\0');
+  const size_t size = H5Tget_size(type);
+  if (size > longest_text) broken(fmt::format("attribute {} claims {} bytes", name, size));
+  std::string value(size, '\0');
   check(H5Aread(attribute, type, value.data()), "cannot read attribute " + name);
   value.resize(value.find('\0') == std::string::npos ? value.size() : value.find('\0'));
   return value;
@@ -121,14 +151,14 @@ std::string read_string_if_there(hid_t object, const std::string& name) {
   return H5Aexists(object, name.c_str()) > 0 ? read_string(object, name) : "";
 }
 
-std::vector<std::string> members(hid_t group) {
-  std::vector<std::string> names;
-  const auto add = [](hid_t, const char* name, const H5L_info_t*, void* into) -> herr_t {
-    static_cast<std::vector<std::string>*>(into)->emplace_back(name);
-    return 0;
-  };
-  check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names), "cannot list a group");
-  return names;
+bool has_member(hid_t group, const std::string& name) {
+  return H5Lexists(group, name.c_str(), H5P_DEFAULT) > 0;
+}
+
+size_t count_members(hid_t group) {
+  H5G_info_t info;
+  check(H5Gget_info(group, &info), "cannot count a group's members");
+  return info.nlinks;
 }
 
 std::string library() {

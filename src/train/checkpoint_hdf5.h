@@ -33,6 +33,8 @@ Handle open_file(const std::filesystem::path& path);
 Handle create_group(hid_t parent, const std::string& name);
 // A contiguous f32 dataset whose storage is allocated but not written.
 Handle create_dataset(hid_t parent, const std::string& name, const std::vector<int64_t>& shape);
+// Both refuse links that lead elsewhere, and open_dataset what does not lie in the file in one piece.
+Handle open_group(hid_t parent, const std::string& name);
 Handle open_dataset(hid_t parent, const std::string& name);
 uint64_t offset_of(hid_t dataset);
 std::vector<int64_t> shape_of(hid_t dataset);
@@ -43,7 +45,9 @@ void write_attribute(hid_t object, const std::string& name, const std::string& v
 int64_t read_integer(hid_t object, const std::string& name);
 std::string read_string(hid_t object, const std::string& name);
 std::string read_string_if_there(hid_t object, const std::string& name);  // else ""
-std::vector<std::string> members(hid_t group);
+// By name and number: over a damaged group's links HDF5 1.10 iterates into memory that it has never set.
+bool has_member(hid_t group, const std::string& name);
+size_t count_members(hid_t group);
 std::string library();
 
 }  // namespace convoy::checkpoint

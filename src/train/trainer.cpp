@@ -63,7 +63,7 @@ class Loop {
   bool save(int64_t done);
   void save_behind(int64_t done);
   void note_saved();
-  bool check_due(int64_t step) const;
+  bool check_due(int64_t step, bool saved) const;
   Snapshot snapshot(int64_t done) const;
   void check_equal_weights(const std::string& digest, int64_t step);
   RankReport report();
@@ -143,14 +143,14 @@ Outcome Loop::run() {
                       .skipped = left_out,
                       .wire = wire_.rounds() ? std::optional(sums.wire) : std::nullopt});
     if (!trouble.empty() && !left_out) return finish(Exit::diverged, "diverged", trouble, step);
-    if (check_due(step)) check_equal_weights(arena_.digest(), step);
+    const bool last = step + 1 == schedule_.steps();
+    const bool leave = (sums.stop || step + 1 == job_.stop_after) && !last;
+    if (check_due(step, leave || save_due(step))) check_equal_weights(arena_.digest(), step);
     if (schedule_.evaluates(step)) evaluation(step, since);
     if (held_out_ && held_out_->nonfinite > 0)  // before these weights could become the newest checkpoint
       return finish(Exit::diverged, "diverged", diagnose_evaluation(step, *held_out_, job_.graph, arena_),
                     step + 1);
     note_saved();
-    const bool last = step + 1 == schedule_.steps();
-    const bool leave = (sums.stop || step + 1 == job_.stop_after) && !last;
     if ((last || leave) && !save(step + 1))
       return finish(disk_.last_code(), "failed",
                     "the state at the end could not be saved: " + disk_.last_failure(), step + 1);
@@ -247,10 +247,10 @@ void Loop::evaluation(int64_t step, Totals& since) {
   job_.record.evaluation(record);
 }
 
-// At evaluations it is done anyway.
-bool Loop::check_due(int64_t step) const {
-  return job_.comm.size() > 1 && job_.check_every > 0 && (step + 1) % job_.check_every == 0 &&
-         !schedule_.evaluates(step);
+// At evaluations it is done anyway. `saved`: what is to become a checkpoint, which all ranks would go on from.
+bool Loop::check_due(int64_t step, bool saved) const {
+  return job_.comm.size() > 1 && job_.check_every > 0 && !schedule_.evaluates(step) &&
+         (saved || (step + 1) % job_.check_every == 0);
 }
 
 // Every rank must hold the same weights: a rank that does not has failed memory, another library or a bug of ours.

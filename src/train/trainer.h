@@ -34,7 +34,8 @@ struct Job {
   const std::atomic<bool>* stop = nullptr;  // set (by a signal): checkpoint, then Exit::time_limit
   int64_t stop_after = 0;                   // the same when so many steps are done; 0: never
   Deadline deadline;                        // the same in time before it
-  int64_t check_every = 0;                  // steps between comparisons of the ranks' weights; 0: at evaluations alone
+  // Steps between comparisons of the ranks' weights, with one before every checkpoint; 0: at evaluations alone.
+  int64_t check_every = 0;
   StartFn start{};                          // initial weights other than the seed's (train/checkpoints.h)
 };
 

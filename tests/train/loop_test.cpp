@@ -20,14 +20,20 @@ struct Notes final : Record {
   void finish(const FinalRecord& record) override { last = record; }
 };
 
-// A backend whose optimizer arithmetic goes wrong in one bit, or whose norm of the gradients is once not a number.
+// A backend whose optimizer arithmetic goes wrong in one bit, whose norm of the gradients is once not a number, or whose
+// memory once loses a bit of a weight.
 struct Faulty final : Backend {
   struct FaultyVector final : Vector {
     Vector& whole;
     bool flips = true;
-    int norms_to_nan = -1;
+    int norms_to_nan = -1, norms_to_strike = -1;  // two a step
+    Arena* arena = nullptr;
     explicit FaultyVector(Vector& vector) : whole(vector) {}
     double squared_norm(std::span<const float> x) override {
+      if (norms_to_strike-- == 0) {
+        float& weight = arena->param(0)[0];
+        weight = std::bit_cast<float>(std::bit_cast<uint32_t>(weight) ^ (1u << 21));
+      }
       return norms_to_nan-- == 0 ? NAN : whole.squared_norm(x);
     }
     void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g,
@@ -53,6 +59,7 @@ struct Faulty final : Backend {
   DeviceInfo device() const override { return whole->device(); }
   std::unique_ptr<Plan> compile(const Program& program, Arena& arena,
                                 const CompileOptions& options) override {
+    faulty.arena = &arena;
     return whole->compile(program, arena, options);
   }
   Vector& vector() override { return faulty; }
@@ -263,6 +270,36 @@ TEST_CASE("weights are compared every so many steps where that is asked") {
   if (world().rank() == world().size() - 1)
     run.wrap = [](std::unique_ptr<Backend> backend) { return std::make_unique<Faulty>(std::move(backend)); };
   CHECK_THROWS_WITH(train_on(world(), run), Catch::Contains("after step 0 rank"));
+}
+
+TEST_CASE(
+    "one bit of one rank's weights, once lost in memory, is reported at the next check and never saved") {
+  if (world().size() == 1) return;
+  const std::string undisturbed = digest_alone({});
+  for (const int struck : {0, world().size() - 1})
+    for (const bool saves : {false, true}) {
+      const SharedFolder folder;
+      Run run;
+      run.experiment.train.evaluate_every = 0;
+      run.check_every = saves ? 100 : 3;
+      if (saves) run.checkpoints = {.directory = folder.path, .every_steps = 1};
+      if (world().rank() == struck)
+        run.wrap = [](std::unique_ptr<Backend> backend) {
+          auto faulty = std::make_unique<Faulty>(std::move(backend));
+          faulty->faulty.flips = false;
+          faulty->faulty.norms_to_strike = 9;  // in the fifth step, after its gradients
+          return faulty;
+        };
+      INFO("rank " << struck << (saves ? ", saving" : ", checking"));
+      CHECK_THROWS_WITH(train_on(world(), run),
+                        Catch::Contains(fmt::format("after step {} rank", saves ? 4 : 5)));
+      world().barrier();
+      if (!saves) continue;
+      Run again;
+      again.experiment.train.evaluate_every = 0;
+      again.checkpoints = {.directory = folder.path, .resume = true};
+      CHECK(train_on(world(), again).digest == undisturbed);
+    }
 }
 
 TEST_CASE("a step that is not finite on one rank is left out on all, counted, and the run goes on") {

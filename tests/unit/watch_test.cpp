@@ -56,6 +56,31 @@ TEST_CASE("lines come when they are whole, from near the end of a large file, an
   CHECK(tail.restarted());
 }
 
+TEST_CASE("a line nested so deeply that printing it would run out of stack is passed over") {
+  const Folder folder;
+  folder.append("config.resolved.toml", "");
+  folder.append("metrics.jsonl", R"({"event":"evaluation","x":)" + std::string(300000, '[') +
+                                     std::string(300000, ']') + "}\n" + step_line(4, 1.5));
+  RunView view(folder.path);
+  CHECK(to_json(view.refresh()).dump().size() < 2000);
+  CHECK(view.refresh().steps_done == 5);
+}
+
+TEST_CASE("what a run's files say cannot steer the terminal") {
+  const Folder folder;
+  folder.append("config.resolved.toml", "");
+  folder.append("result.json",
+                R"({"status": "\u001b]0;x\u0007", "reason": "\u001b[2J", "launch": {"ranks": 1e19}})");
+  folder.append("times.jsonl",
+                R"({"event":"times","slowest":{"rank":0,"host":"\u001b[31m"},"advice":"\u001b[0m"})"
+                "\n");
+  RunView view(folder.path);
+  const RunState& state = view.refresh();
+  for (const std::string& line : watch_block(state, false, 0)) CHECK(line.find('\x1b') == std::string::npos);
+  CHECK(watch_line(state).find('\x1b') == std::string::npos);
+  CHECK(state.ranks == 0);
+}
+
 TEST_CASE("a run is seen growing, with a torn line, and ends with its exit code") {
   const Folder folder;
   CHECK_THROWS_WITH(RunView(folder.path), Contains("no run's folder"));
