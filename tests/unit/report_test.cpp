@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "report/comparability.h"
 #include "report/curves.h"
 #include "report/json_file.h"
