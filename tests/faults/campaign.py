@@ -12,6 +12,7 @@ import argparse
 import collections
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -113,7 +114,7 @@ class Campaign:
 
 def kind_of(call, path):
     """Points are counted by what is done to which kind of file."""
-    name = Path(path).name
+    name = re.sub(r"\.tmp\.\d+$", ".tmp", Path(path).name) or "the run's folder"
     if name.startswith("checkpoint-"):
         name = "checkpoint" + "".join(Path(name).suffixes)
     return f"{call} {name}"
@@ -129,6 +130,18 @@ def chosen(points, per_kind):
             yield from of_kind
         else:
             yield from (of_kind[round(i * (len(of_kind) - 1) / max(1, per_kind - 1))] for i in range(per_kind))
+
+
+def table_text(table, counts, wrong, state):
+    """What has been killed so far, in Markdown: a campaign that is itself cut short still says what it saw."""
+    lines = [f"`{' '.join(['tests/faults/campaign.py', *sys.argv[1:]])}`: {state}", "",
+             "| killed at | " + " | ".join(f"{count} rank{'s' if count > 1 else ''}" for count in counts) + " | other digests |",
+             "|---" * (len(counts) + 2) + "|"]
+    for row in sorted({row for row, _ in table}):
+        cells = [table[row, count] if (row, count) in table else (0, 0, 0) for count in counts]
+        lines.append(f"| {row} | " + " | ".join(str(kills) for kills, _, _ in cells) + f" | {sum(other for *_, other in cells)} |")
+    return "\n".join([*lines, "| all | " + " | ".join(str(sum(v[0] for (_, r), v in table.items() if r == count)) for count in counts) +
+                      f" | {len(wrong)} |"]) + "\n"
 
 
 def main():
@@ -162,6 +175,8 @@ def main():
                 table[row, ranks][2] += 1
                 wrong.append(f"{row}, {ranks} ranks: {digest}")
                 print(wrong[-1], flush=True)
+            if options.out:
+                options.out.write_text(table_text(table, counts, wrong, "not at its end"))
 
         points = campaign.points()
         for number, call, path in chosen(points, options.per_kind):
@@ -170,18 +185,11 @@ def main():
         for _ in range(-(-options.random // len(counts))):
             note("at random", *campaign.kill_after(chance.uniform(0, seconds), chance))
         print(f"{ranks} ranks: {len(points)} points, {sum(v[0] for (_, r), v in table.items() if r == ranks)} kills", flush=True)
-    lines = ["| killed at | " + " | ".join(f"{count} rank{'s' if count > 1 else ''}" for count in counts) + " | other digests |",
-             "|---" * (len(counts) + 2) + "|"]
-    for row in sorted({row for row, _ in table}):
-        cells = [table[row, count] for count in counts]
-        lines.append(f"| {row} | " + " | ".join(str(kills) for kills, _, _ in cells) + f" | {sum(other for *_, other in cells)} |")
     kills = sum(value[0] for value in table.values())
-    lines.append(f"| all | " + " | ".join(str(sum(v[0] for (_, r), v in table.items() if r == count)) for count in counts) +
-                 f" | {len(wrong)} |")
+    state = f"{kills} kills, {len(wrong)} runs that did not end with the undisturbed digest {expected}"
     if options.out:
-        options.out.write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
-    print(f"{kills} kills, {len(wrong)} runs that did not end with the undisturbed digest {expected}")
+        options.out.write_text(table_text(table, counts, wrong, state))
+    print(table_text(table, counts, wrong, state))
     shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if wrong or kills == 0 else 0)
 
