@@ -13,6 +13,7 @@
 #include "comm/bucket_sums.h"
 #include "comm/ladder.h"
 #include "comm/shares.h"
+#include "port/events.h"
 
 namespace convoy {
 namespace {

@@ -21,6 +21,7 @@
 
 namespace convoy {
 
+class Events;
 class SpanSink;
 
 enum class Road { tree, library };

@@ -47,16 +47,9 @@ inline Random dropout_random(const Batch& batch, int node) {
 }
 inline uint32_t dropout_threshold(float p) { return static_cast<uint32_t>(static_cast<double>(p) * 0x1p32); }
 
-// Completion of asynchronous work. The default one has already happened; one with a handle (of a GPU's stream, of a
-// simulated clock) is known to the Events of whoever made it.
+// Completion of asynchronous work. The default one has already happened; GPU backends carry a handle.
 struct Event {
   void* handle = nullptr;
-};
-class Events {
- public:
-  virtual ~Events() = default;
-  virtual bool happened(Event event) = 0;
-  virtual void await(Event event) = 0;  // returns when it has
 };
 
 using BucketId = int;

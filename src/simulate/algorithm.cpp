@@ -124,7 +124,8 @@ const char* name_of(Algorithm algorithm) {
   return "";
 }
 
-void allreduce(Algorithm algorithm, Communicator& communicator, Floats values, Floats scratch, const Nodes& nodes) {
+void allreduce(Algorithm algorithm, Communicator& communicator, Floats values, Floats scratch,
+               const Nodes& nodes) {
   if (communicator.size() == 1) return;
   ensure(scratch.size() >= values.size());
   Nodes these = nodes;
@@ -133,11 +134,16 @@ void allreduce(Algorithm algorithm, Communicator& communicator, Floats values, F
   Group all(communicator, 0, 1, communicator.size());
   switch (algorithm) {
     case Algorithm::tree:
-    case Algorithm::far: return halve_and_double(all, values, scratch, these, algorithm == Algorithm::far);
-    case Algorithm::ring: return ring(all, values, scratch, these);
-    case Algorithm::leaders: return over_leaders(communicator, values, scratch, these, false);
-    case Algorithm::leaders_ring: return over_leaders(communicator, values, scratch, these, true);
-    case Algorithm::grid: return over_grid(communicator, values, scratch, these);
+    case Algorithm::far:
+      return halve_and_double(all, values, scratch, these, algorithm == Algorithm::far);
+    case Algorithm::ring:
+      return ring(all, values, scratch, these);
+    case Algorithm::leaders:
+      return over_leaders(communicator, values, scratch, these, false);
+    case Algorithm::leaders_ring:
+      return over_leaders(communicator, values, scratch, these, true);
+    case Algorithm::grid:
+      return over_grid(communicator, values, scratch, these);
   }
 }
 

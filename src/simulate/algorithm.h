@@ -18,7 +18,7 @@ enum class Algorithm {
   ring,          // over all ranks: 2 (P-1) messages of 1/P each
   leaders,       // sum onto one rank a node, halving and doubling among these, back (Gloo, Goyal et al. 2017)
   leaders_ring,  // the same with a ring among the leaders
-  grid,          // 2-D: reduce-scatter in the node, a ring over the nodes for each part, allgather in the node
+  grid,  // 2-D: reduce-scatter in the node, a ring over the nodes for each part, allgather in the node
 };
 struct NamedAlgorithm {
   Algorithm algorithm;
@@ -35,7 +35,7 @@ struct Nodes {
 
 // Any but Algorithm::tree. Where halving and doubling meets a count that is no power of two, the ranks above it first
 // give all they have to one below, and get the sum at the end.
-void allreduce(Algorithm algorithm, Communicator& communicator, std::span<float> values, std::span<float> scratch,
-               const Nodes& nodes);
+void allreduce(Algorithm algorithm, Communicator& communicator, std::span<float> values,
+               std::span<float> scratch, const Nodes& nodes);
 
 }  // namespace convoy::simulate

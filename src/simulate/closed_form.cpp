@@ -42,8 +42,10 @@ class Costs {
   double seconds(Algorithm algorithm, double bytes) const {
     const int g = std::min(n_.ranks_per_node, ranks_), nodes = ranks_ / g;
     switch (algorithm) {
-      case Algorithm::tree: return halving(ranks_, bytes, g, false);
-      case Algorithm::far: return halving(ranks_, bytes, g, true);
+      case Algorithm::tree:
+        return halving(ranks_, bytes, g, false);
+      case Algorithm::far:
+        return halving(ranks_, bytes, g, true);
       case Algorithm::ring:
         // The slowest hop sets the pace: a rank sends its next part when its last has arrived.
         return std::max(ring(ranks_, bytes, nodes > 1, 1), g > 1 ? ring(ranks_, bytes, false, 1) : 0.0);
@@ -51,7 +53,8 @@ class Costs {
         return ring(g, bytes, false, 1) + 2 * gather(g, bytes) + halving(nodes, bytes, 1, false);
       case Algorithm::leaders_ring:
         return ring(g, bytes, false, 1) + 2 * gather(g, bytes) + ring(nodes, bytes, true, 1);
-      case Algorithm::grid: return ring(g, bytes, false, 1) + ring(nodes, bytes / g, true, g);
+      case Algorithm::grid:
+        return ring(g, bytes, false, 1) + ring(nodes, bytes / g, true, g);
     }
     return 0;
   }
@@ -74,7 +77,8 @@ AlphaBeta alpha_beta(const Cluster& cluster, Basis basis) {
 }
 
 Algorithm usable(Algorithm algorithm, int ranks) {
-  if (algorithm == Algorithm::tree && !std::has_single_bit(static_cast<unsigned>(ranks))) return Algorithm::grid;
+  if (algorithm == Algorithm::tree && !std::has_single_bit(static_cast<unsigned>(ranks)))
+    return Algorithm::grid;
   return algorithm;
 }
 

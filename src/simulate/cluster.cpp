@@ -35,12 +35,14 @@ class Reader {
     cluster.origin = file_;
     const toml::table& nodes = table_of("nodes");
     known(nodes, "nodes.", {"count", "ranks", "per_switch", "uplinks", "source"});
+    text_of(nodes, "source", "nodes.");
     cluster.nodes = count_of(nodes, "nodes.", "count", 1, 1 << 20, true);
     cluster.ranks_per_node = count_of(nodes, "nodes.", "ranks", 1, 1 << 10, true);
     cluster.nodes_per_switch = count_of(nodes, "nodes.", "per_switch", 1, 1 << 16, false);
     cluster.uplinks = count_of(nodes, "nodes.", "uplinks", 1, 1 << 16, false);
     require((cluster.uplinks > 0) == (cluster.nodes_per_switch > 0), Exit::usage,
-            "{}: nodes.per_switch and nodes.uplinks describe a fat tree together: give both, or neither", file_);
+            "{}: nodes.per_switch and nodes.uplinks describe a fat tree together: give both, or neither",
+            file_);
     read_numbers(cluster);
     read_steps(cluster);
     read_fitted(cluster);
@@ -50,8 +52,9 @@ class Reader {
  private:
   void override_with(const std::string& text) {
     const size_t dot = text.find('.'), equals = text.find('=');
-    require(dot != std::string::npos && equals != std::string::npos && dot > 0 && dot + 1 < equals, Exit::usage,
-            "--with {}: write it as section.key=value, for instance --with nodes.uplinks=4", text);
+    require(dot != std::string::npos && equals != std::string::npos && dot > 0 && dot + 1 < equals,
+            Exit::usage, "--with {}: write it as section.key=value, for instance --with nodes.uplinks=4",
+            text);
     toml::table parsed;
     try {
       parsed = toml::parse("value = " + text.substr(equals + 1));
@@ -67,8 +70,8 @@ class Reader {
     if (section == "nodes")
       into->insert_or_assign(key, static_cast<int64_t>(*number));
     else
-      into->insert_or_assign(key,
-                             toml::table{{"value", *number}, {"mark", "measured"}, {"source", "--with " + text}});
+      into->insert_or_assign(
+          key, toml::table{{"value", *number}, {"mark", "measured"}, {"source", "--with " + text}});
   }
 
   std::string at(const toml::node& node) const {
@@ -76,7 +79,8 @@ class Reader {
     return line == 0 ? file_ : fmt::format("{}:{}", file_, line);
   }
 
-  void known(const toml::table& table, const std::string& section, const std::vector<std::string>& names) const {
+  void known(const toml::table& table, const std::string& section,
+             const std::vector<std::string>& names) const {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       if (std::ranges::find(names, name) != names.end()) continue;
@@ -108,30 +112,30 @@ class Reader {
     require(node != nullptr && node->is_integer(), Exit::usage, "{}: {}{} is missing, or no whole number",
             node == nullptr ? file_ : at(*node), section, key);
     const int64_t value = *node->value<int64_t>();
-    require(value >= low && value <= high, Exit::usage, "{}: {}{} = {} is not between {} and {}", at(*node), section,
-            key, value, low, high);
+    require(value >= low && value <= high, Exit::usage, "{}: {}{} = {} is not between {} and {}", at(*node),
+            section, key, value, low, high);
     return static_cast<int>(value);
   }
 
   // { value = 6.25e9, mark = "read", source = "..." }
   Number number_of(const toml::node& node, const std::string& name, double low, double high) const {
     require(node.is_table(), Exit::usage,
-            "{}: {} stands without its source: write {{ value = ..., mark = \"read\", source = \"...\" }}", at(node),
-            name);
+            "{}: {} stands without its source: write {{ value = ..., mark = \"read\", source = \"...\" }}",
+            at(node), name);
     const toml::table& table = *node.as_table();
     known(table, name + ".", {"value", "mark", "source"});
     const toml::node* value = table.get("value");
-    require(value != nullptr && value->is_number(), Exit::usage, "{}: {}.value is missing, or no number", at(node),
-            name);
+    require(value != nullptr && value->is_number(), Exit::usage, "{}: {}.value is missing, or no number",
+            at(node), name);
     const Number number{*value->value<double>(), text_of(table, "mark", name + "."),
                         text_of(table, "source", name + ".")};
     require(std::isfinite(number.value) && number.value >= low && number.value <= high, Exit::usage,
-            "{}: {} = {:g} is not between {:g} and {:g} (SI units: bytes per second, seconds)", at(node), name,
-            number.value, low, high);
+            "{}: {} = {:g} is not between {:g} and {:g} (SI units: bytes per second, seconds)", at(node),
+            name, number.value, low, high);
     require(std::ranges::find(marks, number.mark) != std::end(marks), Exit::usage,
             "{}: {}.mark is read, derived, measured or unverified, not \"{}\"", at(node), name, number.mark);
-    require(!number.source.empty(), Exit::usage, "{}: {}.source is empty: say where the number is from", at(node),
-            name);
+    require(!number.source.empty(), Exit::usage, "{}: {}.source is empty: say where the number is from",
+            at(node), name);
     return number;
   }
 
@@ -141,9 +145,10 @@ class Reader {
       const std::string name = key.name, section = name.substr(0, name.find('.'));
       names[section].push_back(name.substr(section.size() + 1));
       const toml::node* node = table_of(section.c_str()).get(names[section].back());
-      require(node != nullptr || key.calibrated_only, Exit::usage, "{}: {} is missing: {}", file_, name, key.meaning);
-      cluster.numbers[name] = node == nullptr ? Number{0, "derived", "not given"}
-                                              : number_of(*node, name, key.low, key.high);
+      require(node != nullptr || key.calibrated_only, Exit::usage, "{}: {} is missing: {}", file_, name,
+              key.meaning);
+      cluster.numbers[name] =
+          node == nullptr ? Number{0, "derived", "not given"} : number_of(*node, name, key.low, key.high);
     }
     for (const auto& [section, keys] : names) known(table_of(section.c_str()), section + ".", keys);
   }
@@ -158,10 +163,11 @@ class Reader {
 
   void read_steps(Cluster& cluster) const {
     each("step", [&](const toml::table& table) {
-      known(table, "step.", {"network", "images", "seconds", "backward"});
+      known(table, "step.", {"network", "images", "ranks", "seconds", "backward"});
       StepTime step{.network = text_of(table, "network", "step."),
                     .images = count_of(table, "step.", "images", 1, 1 << 20, true),
                     .seconds = {}};
+      if (table.contains("ranks")) step.ranks = count_of(table, "step.", "ranks", 1, 1 << 20, true);
       require(table.contains("seconds"), Exit::usage, "{}: step.seconds is missing", at(table));
       step.seconds = number_of(*table.get("seconds"), "step.seconds", 1e-9, 1e6);
       if (const toml::node* backward = table.get("backward"))
@@ -174,15 +180,17 @@ class Reader {
     each("fitted", [&](const toml::table& table) {
       known(table, "fitted.", {"key", "value", "to"});
       const std::string key = text_of(table, "key", "fitted.");
-      const auto found = std::ranges::find_if(number_keys(), [&](const NumberKey& k) { return key == k.name; });
+      const auto found =
+          std::ranges::find_if(number_keys(), [&](const NumberKey& k) { return key == k.name; });
       require(found != number_keys().end(), Exit::usage, "{}: fitted.key = \"{}\" is no number of a cluster",
               at(table), key);
       const toml::node* value = table.get("value");
-      require(value != nullptr && value->is_number(), Exit::usage, "{}: fitted.value is missing, or no number",
-              at(table));
+      require(value != nullptr && value->is_number(), Exit::usage,
+              "{}: fitted.value is missing, or no number", at(table));
       const double number = *value->value<double>();
       require(number >= found->low && number <= found->high, Exit::usage,
-              "{}: fitted {} = {:g} is not between {:g} and {:g}", at(table), key, number, found->low, found->high);
+              "{}: fitted {} = {:g} is not between {:g} and {:g}", at(table), key, number, found->low,
+              found->high);
       require(cluster.fitted.emplace(key, Number{number, "fitted", text_of(table, "to", "fitted.")}).second,
               Exit::usage, "{}: {} is fitted twice", at(table), key);
       require(cluster.fitted.size() <= 2, Exit::usage,
@@ -202,7 +210,8 @@ const std::vector<NumberKey>& number_keys() {
       {"network.latency", "seconds from node to node", 0, 1, false},
       {"inside.bandwidth", "bytes per second between two ranks of a node, one direction", 1, 1e14, false},
       {"inside.latency", "seconds between two ranks of a node", 0, 1, false},
-      {"rank.memory_bandwidth", "bytes per second of a rank's memory, for additions and the update", 1, 1e14, false},
+      {"rank.memory_bandwidth", "bytes per second of a rank's memory, for additions and the update", 1, 1e14,
+       false},
       {"rank.message", "seconds of a rank's own work for each message", 0, 1, true},
       {"rank.spread", "sigma of the logarithm of a rank's step time", 0, 1, true}};
   return keys;

@@ -23,6 +23,8 @@ struct Number {
 struct StepTime {  // forward and backward of one rank's minibatch, with nobody to wait for
   std::string network;
   int images = 0;
+  int ranks =
+      1;  // above 1: what the slowest of so many took, from which the usual rank's follows with rank.spread
   Number seconds;
   double backward = 0;  // of these; 0: by the operations' share
 };
@@ -30,10 +32,10 @@ struct StepTime {  // forward and backward of one rank's minibatch, with nobody 
 struct Cluster {
   std::string name, description, origin;  // origin: the file
   int nodes = 1, ranks_per_node = 1;
-  int nodes_per_switch = 0, uplinks = 0;    // 0: one switch for all; else links from each lower switch upwards
-  std::map<std::string, Number> numbers;    // "network.bandwidth", ...: every key of number_keys()
+  int nodes_per_switch = 0, uplinks = 0;  // 0: one switch for all; else links from each lower switch upwards
+  std::map<std::string, Number> numbers;  // "network.bandwidth", ...: every key of number_keys()
   std::vector<StepTime> steps;
-  std::map<std::string, Number> fitted;     // by the same keys; source: what it was fitted to
+  std::map<std::string, Number> fitted;  // by the same keys; source: what it was fitted to
 
   double number(std::string_view key, Basis basis) const;
   int ranks() const { return nodes * ranks_per_node; }

@@ -45,7 +45,9 @@ class Group final : public Communicator {
   std::unique_ptr<Pending> start_sum(std::span<float>) override { exchanges_only(); }
 
  private:
-  [[noreturn]] static void exchanges_only() { fail("some of the ranks exchange data, but hold no collective"); }
+  [[noreturn]] static void exchanges_only() {
+    fail("some of the ranks exchange data, but hold no collective");
+  }
   int mapped(int index) const {
     if (!reversed_) return index;
     int image = 0;

@@ -43,7 +43,8 @@ Scenario scenario_of(const Json& json) {
   json.at("wire").get_to(s.wire);
   json.at("wire_scale").get_to(s.wire_scale);
   for (const Json& bucket : json.at("buckets"))
-    s.buckets.push_back({bucket.at(0).get<int64_t>(), bucket.at(1).get<int64_t>(), bucket.at(2).get<double>()});
+    s.buckets.push_back(
+        {bucket.at(0).get<int64_t>(), bucket.at(1).get<int64_t>(), bucket.at(2).get<double>()});
   json.at("compute").get_to(s.compute);
   json.at("after").get_to(s.after);
   json.at("memory_bandwidth").get_to(s.memory_bandwidth);
@@ -66,8 +67,9 @@ Json to_json(const Answer& a) {
   for (const IterationTimes& one : a.iterations) iterations.push_back({one.begin, one.end, one.compute_max});
   for (const SimulatedSpan& span : a.spans)
     spans.push_back({span.rank, span.lane, span.name, span.number, span.begin, span.end});
-  return {{"iterations", iterations}, {"size_seconds", a.size_seconds}, {"spans", spans},
-          {"digest", a.digest},       {"wall", a.wall},                 {"peak_bytes", a.peak_bytes}};
+  return {{"iterations", iterations}, {"size_seconds", a.size_seconds},
+          {"spans", spans},           {"digest", a.digest},
+          {"wall", a.wall},           {"peak_bytes", a.peak_bytes}};
 }
 
 Answer answer_of(const Json& json) {

@@ -19,19 +19,21 @@ struct Scenario {
   std::string algorithm = "tree", wire = "f32";
   double wire_scale = 1;
   std::vector<ReadyBucket> buckets;
-  double compute = 0;      // forward and backward
-  double after = 0;        // update and what else follows the sum
+  double compute = 0;  // forward and backward
+  double after = 0;    // update and what else follows the sum
   double memory_bandwidth = 1e30, message = 0;
-  double spread = 0;       // sigma of the logarithm of a rank's compute time, drawn anew every iteration
+  double spread = 0;  // sigma of the logarithm of a rank's compute time, drawn anew every iteration
   uint64_t seed = 1;
   int iterations = 1;
-  int slow_node = -1;      // its compute takes slow_factor times as long
+  int slow_node = -1;  // its compute takes slow_factor times as long
   double slow_factor = 1;
-  int slow_link = -1;      // a node whose connection has link_factor of its bandwidth
+  int slow_link = -1;  // a node whose connection has link_factor of its bandwidth
   double link_factor = 1;
-  int traced_ranks = 0;    // the first so many nodes' first ranks leave spans
-  std::string sums_file;   // real payloads, and the sum as rank 0 has it written here as f32; every rank's is compared
-  std::vector<int64_t> sizes;  // in place of iterations: bytes of single allreduces, one after another, all ranks ready
+  int traced_ranks = 0;  // the first so many nodes' first ranks leave spans
+  std::string
+      sums_file;  // real payloads, and the sum as rank 0 has it written here as f32; every rank's is compared
+  std::vector<int64_t>
+      sizes;  // in place of iterations: bytes of single allreduces, one after another, all ranks ready
 };
 
 struct SimulatedSpan {
@@ -42,15 +44,15 @@ struct SimulatedSpan {
 };
 
 struct IterationTimes {
-  double begin = 0, end = 0;      // of the last rank to start and to end
-  double compute_max = 0;         // of the slowest rank
+  double begin = 0, end = 0;  // of the last rank to start and to end
+  double compute_max = 0;     // of the slowest rank
 };
 
 struct Answer {
   std::vector<IterationTimes> iterations;
   std::vector<double> size_seconds;  // by Scenario::sizes
   std::vector<SimulatedSpan> spans;
-  std::string digest;             // of the sum, with sums_file: the same on every rank
+  std::string digest;               // of the sum, with sums_file: the same on every rank
   double wall = 0, peak_bytes = 0;  // of the simulation itself
 };
 

@@ -12,6 +12,7 @@
 #include "base/spans.h"
 #include "comm/reducer.h"
 #include "comm/tree.h"
+#include "port/events.h"
 #include "simulate/smpi/simulated_communicator.h"
 
 namespace convoy::simulate {
@@ -72,8 +73,8 @@ Wire wire_of(const Scenario& s) {
 
 // A rank's compute time in this iteration, over the usual.
 double slowness(const Scenario& s, int rank, int iteration) {
-  const Philox4 words =
-      Random(s.seed, stream_of("straggler", static_cast<uint64_t>(iteration))).block(static_cast<uint64_t>(rank));
+  const Philox4 words = Random(s.seed, stream_of("straggler", static_cast<uint64_t>(iteration)))
+                            .block(static_cast<uint64_t>(rank));
   const double drawn = s.spread > 0 ? std::exp(s.spread * normal(words[0], words[1])) : 1.0;
   return drawn * (rank / s.ranks_per_node == s.slow_node ? s.slow_factor : 1.0);
 }
@@ -124,7 +125,8 @@ class Iterations {
     digest.add(arena_.grads().data(), arena_.grads().size_bytes());
     const auto all = ranks.gather(digest.hex());
     for (size_t r = 0; r < all.size(); ++r)
-      require(all[r] == all.front(), "simulated ranks 0 and {} hold different sums: {} and {}", r, all.front(), all[r]);
+      require(all[r] == all.front(), "simulated ranks 0 and {} hold different sums: {} and {}", r,
+              all.front(), all[r]);
     if (rank_ != 0) return;
     together_.answer.digest = digest.hex();
     const auto bytes = std::as_bytes(arena_.grads());
@@ -150,8 +152,8 @@ class Iterations {
   Reducer reducer_;
 };
 
-double time_of_sum(SimulatedCommunicator& ranks, const Scenario& s, std::span<float> values, std::span<float> scratch,
-                   const Nodes& nodes) {
+double time_of_sum(SimulatedCommunicator& ranks, const Scenario& s, std::span<float> values,
+                   std::span<float> scratch, const Nodes& nodes) {
   const double begin = now();
   if (s.algorithm != "tree") {
     ranks.start_sum(values)->wait();
@@ -208,8 +210,8 @@ void simulate_rank(Together& together, int rank) {
     const std::span<float> all(reinterpret_cast<float*>(scratch.get()), static_cast<size_t>(elements));
     const Buffer values = allocate(static_cast<size_t>(s.sizes[i]));
     ranks.barrier();
-    const double seconds =
-        time_of_sum(ranks, s, {reinterpret_cast<float*>(values.get()), static_cast<size_t>(s.sizes[i]) / 4}, all, nodes);
+    const double seconds = time_of_sum(
+        ranks, s, {reinterpret_cast<float*>(values.get()), static_cast<size_t>(s.sizes[i]) / 4}, all, nodes);
     together.answer.size_seconds[i] = std::max(together.answer.size_seconds[i], seconds);
   }
   ranks.barrier();

@@ -15,7 +15,8 @@ struct Together {  // of all ranks; one runs at a time
   const Scenario& scenario;
   Board board;
   Answer answer;
-  void* phantom = nullptr;  // what stands for every rank's gradients and scratch; the simulator's until the process ends
+  void* phantom =
+      nullptr;  // what stands for every rank's gradients and scratch; the simulator's until the process ends
 };
 
 void simulate_rank(Together& together, int rank);

@@ -29,7 +29,8 @@ void SimulatedCommunicator::sum(std::span<int64_t> values) {
     }
 }
 
-std::unique_ptr<Communicator::Pending> SimulatedCommunicator::start_exchange(int peer, std::span<const std::byte> out,
+std::unique_ptr<Communicator::Pending> SimulatedCommunicator::start_exchange(int peer,
+                                                                             std::span<const std::byte> out,
                                                                              std::span<std::byte> in) {
   if (costs_.message > 0) simgrid::s4u::this_actor::sleep_for(costs_.message);
   return mpi_.start_exchange(peer, out, in);
