@@ -46,6 +46,8 @@ int run(int argc, char** argv) {
   add_predict(app, context);
   add_export(app, context);
   add_diff(app, context);
+  add_simulate(app, context);
+  add_calibrate(app, context);
   if (argc == 1) {
     fmt::print("{}", app.help());
     return static_cast<int>(Exit::usage);

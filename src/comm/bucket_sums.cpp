@@ -41,6 +41,7 @@ BucketSums::BucketSums(Communicator& communicator, Arena& arena, const ReducerOp
       wire_(options.wire),
       stall_limit_(options.stall_limit),
       spans_(options.spans),
+      worked_(options.worked),
       hosts_(communicator.gather(communicator.host())),
       scratch_(host_buffer(0)),
       packed_(host_buffer(0)),
@@ -49,8 +50,8 @@ BucketSums::BucketSums(Communicator& communicator, Arena& arena, const ReducerOp
   const Scratch needed = scratch_for(arena.layout(), options, communicator.size());
   scratch_elements_ = needed.exact;
   packed_elements_ = needed.packed;
-  scratch_ = host_buffer(scratch_elements_ * sizeof(float));
-  packed_ = host_buffer(packed_elements_ * sizeof(uint16_t));
+  scratch_ = options.allocate(scratch_elements_ * sizeof(float));
+  packed_ = options.allocate(packed_elements_ * sizeof(uint16_t));
 }
 
 void BucketSums::run() {
@@ -95,6 +96,7 @@ int64_t BucketSums::tree_sum_of(int bucket) {
     pack(wire_, values.first(rounded), packed);
     overflows = tree_sum(communicator_, wire_, packed, all.subspan(rounded), wait);
     unpack(wire_, packed, values.first(rounded));
+    if (worked_) worked_(2 * rounded * (sizeof(float) + sizeof(uint16_t)));
   }
   tree_sum(communicator_, values.subspan(rounded),
            std::span(reinterpret_cast<float*>(scratch_.get()), scratch_elements_), wait);
@@ -110,6 +112,7 @@ void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
            hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps,
            name_the_silent(communicator_, hosts_, stall_limit_));
   }
+  if (worked_ && 2 * step.step <= step.steps) worked_(step.bytes);
 }
 
 void BucketSums::run_library() {

@@ -60,6 +60,7 @@ class BucketSums {
   Wire wire_;
   std::chrono::milliseconds stall_limit_;
   SpanSink* spans_;
+  std::function<void(size_t bytes)> worked_;
   std::vector<std::string> hosts_;
   Buffer scratch_, packed_;  // of f32, and of 16 bits an element
   size_t scratch_elements_ = 0, packed_elements_ = 0;

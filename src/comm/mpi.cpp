@@ -21,7 +21,8 @@ constexpr int exchange_tag = 1;
 
 class Requests final : public Communicator::Pending {
  public:
-  Requests(const char* what, size_t expected, Leftovers& leftovers) : what_(what), leftovers_(leftovers) {
+  Requests(const char* what, size_t expected, Leftovers& leftovers, bool waits_inside = false)
+      : what_(what), leftovers_(leftovers), waits_inside_(waits_inside) {
     requests_.reserve(expected);
   }
 
@@ -30,9 +31,12 @@ class Requests final : public Communicator::Pending {
   MPI_Request* add() { return &requests_.emplace_back(MPI_REQUEST_NULL); }
 
   bool test() override {
+    const int count = static_cast<int>(requests_.size());
     int done = 0;
-    mpi_check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE),
-              what_);
+    if (waits_inside_)
+      mpi_check(MPI_Waitall(count, requests_.data(), MPI_STATUSES_IGNORE), what_), done = 1;
+    else
+      mpi_check(MPI_Testall(count, requests_.data(), &done, MPI_STATUSES_IGNORE), what_);
     if (done) requests_.clear();
     return done != 0;
   }
@@ -57,14 +61,16 @@ class Requests final : public Communicator::Pending {
  private:
   const char* what_;
   Leftovers& leftovers_;
+  const bool waits_inside_;
   std::vector<MPI_Request> requests_;
   size_t receives_ = 0;
 };
 
 }  // namespace
 
-MpiCommunicator::MpiCommunicator(size_t largest_message) : state_(std::make_unique<State>()) {
+MpiCommunicator::MpiCommunicator(size_t largest_message, Waits waits) : state_(std::make_unique<State>()) {
   state_->self = this;
+  state_->waits_inside = waits == Waits::inside_mpi;
   ensure(largest_message > 0 && largest_message <= INT_MAX);
   state_->largest = largest_message;
   mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &state_->comm), "duplicate the communicator");
@@ -155,7 +161,7 @@ std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer,
                                                                        std::span<std::byte> in) {
   auto pending = std::make_unique<Requests>(
       "exchange partial sums", state_->count_pieces(in.size()) + state_->count_pieces(out.size()),
-      state_->leftovers);
+      state_->leftovers, state_->waits_inside);
   state_->pieces(in.size(), [&](size_t begin, int count) {
     mpi_check(MPI_Irecv(in.data() + begin, count, MPI_BYTE, peer, exchange_tag, state_->comm,
                         pending->add_receive()),

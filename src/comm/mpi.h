@@ -21,8 +21,11 @@ namespace convoy {
 
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(
-      size_t largest_message = INT_MAX);  // collective; between MPI_Init and MPI_Finalize
+  // How exchanges are waited for: simulated ranks share one thread, in which a poll takes simulated time and lets nobody
+  // else go on, so that they are to wait inside MPI.
+  enum class Waits { polling, inside_mpi };
+  explicit MpiCommunicator(size_t largest_message = INT_MAX,
+                           Waits waits = Waits::polling);  // collective; between MPI_Init and MPI_Finalize
   ~MpiCommunicator() override;
 
   int rank() const override;
@@ -68,5 +71,18 @@ class MpiSession {
 };
 
 std::string mpi_library();  // "Open MPI 4.1.4", "MPICH 4.0.2"; also where MPI is not initialized
+
+// One simulated rank: MPI_Init to MPI_Finalize, without what a real start has to look after (threads, launchers).
+class SimulatedSession {
+ public:
+  SimulatedSession();
+  ~SimulatedSession();
+  SimulatedSession(const SimulatedSession&) = delete;
+  SimulatedSession& operator=(const SimulatedSession&) = delete;
+  MpiCommunicator& world() { return *world_; }
+
+ private:
+  std::unique_ptr<MpiCommunicator> world_;
+};
 
 }  // namespace convoy

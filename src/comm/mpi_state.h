@@ -29,6 +29,7 @@ struct MpiCommunicator::State {
   MPI_Comm comm = MPI_COMM_NULL;
   int rank = 0, size = 1;
   size_t largest = INT_MAX;  // elements of one message
+  bool waits_inside = false;
   std::string host;
   Leftovers leftovers;
   std::optional<RollCall> roll_call;

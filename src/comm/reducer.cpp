@@ -13,6 +13,7 @@
 #include "comm/bucket_sums.h"
 #include "comm/ladder.h"
 #include "comm/shares.h"
+#include "port/events.h"
 
 namespace convoy {
 namespace {
@@ -31,12 +32,15 @@ class Reducer::State final : BucketSums::Source {
         ladder_(static_cast<size_t>(arena.layout().elements), mine.count),
         sums_(communicator, arena, options, *this),
         wire_(options.wire),
+        clock_(options.events),
         mine_(mine),
         buckets_(static_cast<int>(arena.layout().buckets.size())),
         alone_(communicator.size() == 1) {
     times_.buckets.assign(static_cast<size_t>(buckets_), 0.0);
     adding_.resize(static_cast<size_t>(buckets_));
     range_errors_ = adding_;
+    pending_.resize(adding_.size());
+    ensure(clock_ == nullptr || !options.overlap);
     if (options.overlap && !alone_) thread_ = std::thread([this] { serve(); });
   }
 
@@ -50,17 +54,13 @@ class Reducer::State final : BucketSums::Source {
   }
 
   void ready(int worker, BucketId bucket, Event event) {
-    ensure(event.handle == nullptr);  // arenas in host memory: nothing to wait for
+    ensure(event.handle == nullptr || clock_ != nullptr);
     ensure(worker == worker_ && bucket == bucket_);
-    const auto begin = Clock::now();
-    const auto offset = static_cast<size_t>(arena_.layout().buckets[static_cast<size_t>(bucket)].begin);
-    const std::span<float> values = arena_.grads(bucket);
-    const size_t rounded = rounded_elements(wire_, arena_.layout(), bucket);
-    adding_[static_cast<size_t>(bucket)] += ladder_.add(worker, offset, values.first(rounded), wire_);
-    ladder_.add(worker, offset + rounded, values.subspan(rounded));
-    if (alone_ && worker + 1 == mine_.count) descale(wire_, values.first(rounded));
-    local_ += seconds_since(begin);
-    if (worker + 1 == mine_.count) hand_over(bucket);
+    const bool last = worker + 1 == mine_.count;
+    if (event.handle != nullptr && !last) clock_->await(event), event = {};  // the plan goes on to overwrite it
+    pending_[static_cast<size_t>(bucket)] = event;
+    if (event.handle == nullptr) add(worker, bucket);
+    if (last) hand_over(bucket);
     if (++bucket_ == buckets_) bucket_ = 0, ++worker_;
   }
 
@@ -78,6 +78,8 @@ class Reducer::State final : BucketSums::Source {
       if (failure_ != nullptr) std::rethrow_exception(failure_);
     } else if (!alone_) {
       sums_.run();
+    } else {
+      for (int bucket = 0; bucket < buckets_; ++bucket) wait_for(bucket);
     }
     const std::lock_guard lock(mutex_);
     times_.exposed = seconds_since(begin);
@@ -95,6 +97,17 @@ class Reducer::State final : BucketSums::Source {
   const std::vector<RangeErrors>& range_errors() const { return range_errors_; }
 
  private:
+  void add(int worker, int bucket) {
+    const auto begin = Clock::now();
+    const auto offset = static_cast<size_t>(arena_.layout().buckets[static_cast<size_t>(bucket)].begin);
+    const std::span<float> values = arena_.grads(bucket);
+    const size_t rounded = rounded_elements(wire_, arena_.layout(), bucket);
+    adding_[static_cast<size_t>(bucket)] += ladder_.add(worker, offset, values.first(rounded), wire_);
+    ladder_.add(worker, offset + rounded, values.subspan(rounded));
+    if (alone_ && worker + 1 == mine_.count) descale(wire_, values.first(rounded));
+    local_ += seconds_since(begin);
+  }
+
   void hand_over(int bucket) {
     {
       const std::lock_guard lock(mutex_);
@@ -120,12 +133,28 @@ class Reducer::State final : BucketSums::Source {
 
   // Source, for the thread that sums.
   bool is_ready(int bucket) override {
-    const std::lock_guard lock(mutex_);
-    return handed_ > bucket && !finished_;
+    {
+      const std::lock_guard lock(mutex_);
+      if (handed_ <= bucket || finished_) return false;
+    }
+    const Event event = pending_[static_cast<size_t>(bucket)];
+    if (event.handle == nullptr) return true;
+    if (!clock_->happened(event)) return false;
+    complete(bucket);
+    return true;
   }
   void wait_for(int bucket) override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stop_ || (handed_ > bucket && !finished_); });
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stop_ || (handed_ > bucket && !finished_); });
+    }
+    if (stop_ || pending_[static_cast<size_t>(bucket)].handle == nullptr) return;
+    clock_->await(pending_[static_cast<size_t>(bucket)]);
+    complete(bucket);
+  }
+  void complete(int bucket) {  // the last worker's, whose event has happened
+    pending_[static_cast<size_t>(bucket)] = {};
+    add(mine_.count - 1, bucket);
   }
   bool stopped() const override { return stop_; }
 
@@ -133,12 +162,14 @@ class Reducer::State final : BucketSums::Source {
   Ladder ladder_;
   BucketSums sums_;
   Wire wire_;
+  Events* clock_;
   Share mine_;
   const int buckets_;
   const bool alone_;
   int worker_ = 0, bucket_ = 0;  // expected next; the training thread's alone
   double local_ = 0;
   std::vector<RangeErrors> adding_, range_errors_;  // by bucket: of this step's own workers; of the last step
+  std::vector<Event> pending_;  // by bucket, of the last worker; written before the bucket is handed over
   Times times_;
 
   std::mutex mutex_;  // guards what follows

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 
 namespace convoy {
 
+class Events;
 class SpanSink;
 
 enum class Road { tree, library };
@@ -40,6 +42,12 @@ struct ReducerOptions {
       std::chrono::seconds(600);  // without any progress, then an error; 0: never
   Wire wire{};                    // other than f32 only on the tree
   SpanSink* spans = nullptr;      // told of every bucket's sum, if given; outlives the reducer
+  Allocate allocate = host_buffer;  // the tree's scratch
+  // For events that have not happened when they are handed over; outlives the reducer, and goes with overlap = false:
+  // the sums are then done inside wait(), each bucket's as soon as its event has happened. So runs a rank that has no
+  // second thread: a simulated one.
+  Events* events = nullptr;
+  std::function<void(size_t bytes)> worked;  // told of the bytes of every partial sum added, packed or unpacked, if given
 };
 
 class Reducer {

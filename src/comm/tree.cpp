@@ -42,7 +42,7 @@ void sum_over_tree(Communicator& communicator, std::span<T> values, std::span<T>
   const auto swap_with = [&](int step, int peer, std::span<const T> out, std::span<T> in) {
     if (out.empty() && in.empty()) return;  // both sides know: fewer elements than ranks
     finish(*communicator.start_exchange(peer, std::as_bytes(out), std::as_writable_bytes(in)),
-           TreeStep{step, 2 * levels, peer});
+           TreeStep{step, 2 * levels, peer, in.size_bytes()});
   };
 
   std::array<Range, 32> whole{},

@@ -18,6 +18,7 @@ namespace convoy {
 struct TreeStep {
   int step = 0, steps = 0;  // 1 ... 2k: the first k halve, the others gather
   int peer = 0;
+  size_t bytes = 0;  // that come from the peer
 };
 
 // Called for every message with what is known of it; returns when it is complete (Pending::wait), or throws.

@@ -1,0 +1,34 @@
+// What an allreduce costs by alpha-beta arithmetic, without simulating: a message of n bytes takes latency + n/bandwidth,
+// ranks of a node that send at the same time share its connection, sums are added at the memory's bandwidth (R. Thakur,
+// R. Rabenseifner, W. Gropp, "Optimization of collective communication operations in MPICH", IJHPCA 2005, for two
+// levels). For one switch, ranks that fill their nodes, 2^k ranks a node, and 2^k of them in all where halving and doubling
+// is asked for. Agrees with the simulation within 1 % (tests/simulate). Seconds and bytes.
+#pragma once
+
+#include <vector>
+
+#include "simulate/algorithm.h"
+#include "simulate/cluster.h"
+
+namespace convoy::simulate {
+
+struct AlphaBeta {
+  int ranks_per_node = 1;
+  double latency = 0, bandwidth = 1e30;                // between nodes
+  double inside_latency = 0, inside_bandwidth = 1e30;  // in a node
+  double memory_bandwidth = 1e30;                      // of additions
+  double message = 0;                                  // a rank's own work for each message
+};
+AlphaBeta alpha_beta(const Cluster& cluster, Basis basis);
+
+double allreduce_seconds(Algorithm algorithm, const AlphaBeta& network, int ranks, double bytes);
+// `algorithm` where it fits the ranks, else one that does: tree and far want 2^k.
+Algorithm usable(Algorithm algorithm, int ranks);
+
+// When the last of consecutive sums ends: bucket b is ready at ready[b], and takes seconds[b] once the one before is done.
+double last_end(const std::vector<double>& ready, const std::vector<double>& seconds);
+
+// The expected largest of n draws exp(sigma N(0, 1)): Blom's approximation of the largest normal.
+double expected_slowest(double sigma, int draws);
+
+}  // namespace convoy::simulate

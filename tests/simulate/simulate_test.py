@@ -1,0 +1,189 @@
+"""convoy simulate: the tree's bits in the simulator, closed forms against it, what slow nodes and thin networks cost."""
+import json
+import pathlib
+import tempfile
+import unittest
+
+from convoy_cli import BUILD, ROOT, TINY_JOB, convoy
+
+CLUSTERS = ROOT / "jobs/launch/clusters"
+SIMULATOR = (BUILD / "bin/convoy-simulate").exists()
+
+CLUSTER = """
+name = "test"
+description = "round numbers"
+[nodes]
+count = 64
+ranks = 1
+source = "derived: for the test"
+[network]
+bandwidth = { value = 1e10, mark = "derived", source = "for the test" }
+latency = { value = 2e-6, mark = "derived", source = "for the test" }
+[inside]
+bandwidth = { value = 4e10, mark = "derived", source = "for the test" }
+latency = { value = 1e-6, mark = "derived", source = "for the test" }
+[rank]
+memory_bandwidth = { value = 2e11, mark = "derived", source = "for the test" }
+message = { value = 1e-6, mark = "derived", source = "for the test" }
+[[step]]
+network = "resnet18"
+images = 4
+seconds = { value = 0.01, mark = "derived", source = "for the test" }
+"""
+
+
+class SimulateTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.path = pathlib.Path(cls.folder.name)
+        (cls.path / "cluster.toml").write_text(CLUSTER)
+        (cls.path / "job.toml").write_text(TINY_JOB)
+
+    def simulate(self, *arguments, ranks=8, job="job.toml", cluster="cluster.toml"):
+        code, out, err = convoy("simulate", self.path / job, "--cluster", self.path / cluster, "--set",
+                                f"minibatch.workers={ranks}", "--json", *arguments)
+        self.assertEqual((code, err), (0, ""))
+        return json.loads(out)
+
+
+@unittest.skipUnless(SIMULATOR, "SKIPPED: convoy-simulate is not built (SimGrid)")
+class Simulated(SimulateTest):
+    def test_the_simulated_sum_has_the_bits_of_the_tree(self):
+        import numpy as np
+
+        def planted(rank, count):
+            i = np.arange(count, dtype=np.uint64)
+            mixed = ((i * 2654435761 + rank * 2246822519 + 374761393) & 0xFFFFFFFF).astype(np.uint32)
+            mantissa = (mixed >> np.uint32(8)).astype(np.int64) - (1 << 23)
+            return np.ldexp(mantissa.astype(np.float32), -(mixed % np.uint32(20)).astype(np.int32) - 23)
+
+        for ranks, per_node in ((8, 1), (16, 4)):
+            sums = self.path / f"sums{ranks}"
+            found = self.simulate("--sums", sums, "--set", "train.bucket_mib=0.01", "--with", f"nodes.ranks={per_node}",
+                                  ranks=ranks)
+            self.assertGreater(found["allreduce"]["buckets"], 1)
+            self.assertEqual(len(found["digest_of_sum"]), 32)
+            have = np.fromfile(sums, np.float32)
+            parts = [planted(rank, len(have)) for rank in range(ranks)]
+            left = parts[0].copy()
+            for part in parts[1:]:
+                left = left + part
+            while len(parts) > 1:
+                parts = [a + b for a, b in zip(parts[::2], parts[1::2])]
+            self.assertEqual(have.tobytes(), parts[0].tobytes())
+            self.assertNotEqual(have.tobytes(), left.tobytes(), "the order of the additions must show")
+
+    def test_closed_forms_agree_with_the_simulation(self):
+        sizes = [4096, 262144, 8388608]
+        for per_node in (1, 4):
+            for name in ("tree", "far", "ring", "leaders", "leaders-ring", "grid"):
+                lines = self.simulate("--algorithm", name, "--with", f"nodes.ranks={per_node}", "--sizes",
+                                      *map(str, sizes), ranks=32)
+                for line in lines:
+                    with self.subTest(algorithm=name, per_node=per_node, bytes=line["bytes"]):
+                        self.assertLess(abs(line["simulated_s"] / line["closed_form_s"] - 1), 0.01, line)
+
+    def test_near_first_is_quicker_than_far_first(self):
+        near, far = (self.simulate("--algorithm", name, "--with", "nodes.ranks=8", "--sizes", "8388608", ranks=64)[0]
+                     for name in ("tree", "far"))
+        self.assertGreater(far["simulated_s"], 2 * near["simulated_s"])
+
+    def test_an_iteration_adds_up_and_overlap_hides(self):
+        found, blocking = self.simulate(), self.simulate("--blocking")
+        for one in (found, blocking):
+            self.assertAlmostEqual(sum(one["decomposition_s"].values()), one["iteration_s"], places=9)
+            self.assertAlmostEqual(one["decomposition_s"]["compute"], 0.01, places=9)
+            self.assertLess(abs(one["iteration_s"] / one["closed_form_iteration_s"] - 1), 0.01)
+        self.assertLessEqual(found["iteration_s"], blocking["iteration_s"])
+
+    def test_what_is_slow_costs(self):
+        big = ("--set", "network.width=64", "--set", "train.bucket_mib=4")
+        usual = self.simulate(*big)
+        node = self.simulate(*big, "--slow-node", "1.5")
+        link = self.simulate(*big, "--slow-link", "0.1")
+        self.assertAlmostEqual(node["decomposition_s"]["imbalance"], usual["decomposition_s"]["compute"] / 2, places=6)
+        self.assertGreater(link["decomposition_s"]["communication_exposed"],
+                           2 * usual["decomposition_s"]["communication_exposed"])
+        straggling = self.simulate(*big, "--with", "rank.spread=0.05")
+        self.assertGreater(straggling["decomposition_s"]["imbalance"], 0)
+        self.assertEqual(straggling["iteration_s"], self.simulate(*big, "--with", "rank.spread=0.05")["iteration_s"])
+
+    def test_thin_trees_and_odd_counts(self):
+        big = ("--set", "network.width=64", "--blocking")
+        full = self.simulate(*big, "--with", "nodes.per_switch=4", "--with", "nodes.uplinks=4", ranks=16)
+        thin = self.simulate(*big, "--with", "nodes.per_switch=4", "--with", "nodes.uplinks=1", ranks=16)
+        self.assertGreater(thin["iteration_s"], full["iteration_s"])
+        odd = self.simulate(*big, ranks=11)
+        self.assertEqual((odd["ranks"], odd["allreduce"]["algorithm"]), (11, "grid"))
+
+    def test_trace_and_curve(self):
+        trace, curve = self.path / "trace.json", self.path / "curve.svg"
+        self.simulate("--trace", trace, "--trace-nodes", "2", "--iterations", "1")
+        events = json.loads(trace.read_text())["traceEvents"]
+        self.assertEqual({e["pid"] for e in events}, {0, 1})
+        self.assertTrue(all(e["dur"] >= 0 for e in events if e["ph"] == "X"))
+        points = self.simulate("--curve", curve, "--curve-to", "32")
+        self.assertEqual([p["ranks"] for p in points], [8, 16, 32])
+        self.assertIn("<svg", curve.read_text())
+
+
+class Clusters(SimulateTest):
+    def test_the_files_are_read_and_forecast(self):
+        for job, cluster in (("goyal-1hour", "goyal-p100"), ("akiba-15min", "mn1"), ("you-alexnet-11min", "stampede2-skx"),
+                             ("you-resnet50-20min", "stampede2-knl"), ("akiba-15min", "h100"), ("akiba-15min", "xeon-1024")):
+            with self.subTest(cluster=cluster):
+                code, out, err = convoy("plan", ROOT / f"jobs/{job}.toml", "--cluster", CLUSTERS / f"{cluster}.toml", "--json")
+                self.assertEqual((code, err), (0, ""))
+                lines = json.loads(out)["cluster"]["forecasts"]
+                self.assertEqual(lines[0]["algorithm"], "tree")
+                self.assertTrue(all(0.2 < line["efficiency"] <= 1 for line in lines), lines)
+        self.assertEqual({p.stem for p in CLUSTERS.glob("*.toml")},
+                         {"goyal-p100", "mn1", "stampede2-skx", "stampede2-knl", "h100", "xeon-1024"})
+
+    def test_mistakes_are_said_in_a_sentence(self):
+        number = '{ value = 1e10, mark = "derived", source = "for the test" }'
+        fit = '\n[[fitted]]\nkey = "{}"\nvalue = 1\nto = "x"\n'
+        for was, becomes, said in (
+                ("bandwidth = " + number, "bandwith = " + number, "did you mean network.bandwidth?"),
+                ("bandwidth = " + number, "bandwidth = 1e10", "without its source"),
+                ('mark = "derived", source', 'mark = "guessed", source', "read, derived, measured or unverified"),
+                ("value = 1e10", "value = -1", "is not between"),
+                ("count = 64", "count = 0", "nodes.count = 0 is not between"),
+                ("count = 64", "count = 64\nuplinks = 2", "give both, or neither"),
+                ("[nodes]", "[nodes", "cluster.toml:"),
+                ("[[step]]", fit.format("network.latency") + fit.format("network.bandwidth") + fit.format("rank.spread") +
+                 "[[step]]", "more than two fitted values"),
+                ("[[step]]", fit.format("no.thing") + "[[step]]", "is no number of a cluster"),
+        ):
+            with self.subTest(said=said):
+                self.assertIn(was, CLUSTER)
+                wrong = self.path / "wrong"
+                wrong.mkdir(exist_ok=True)
+                (wrong / "cluster.toml").write_text(CLUSTER.replace(was, becomes, 1))
+                code, out, err = convoy("plan", self.path / "job.toml", "--cluster", wrong / "cluster.toml")
+                self.assertEqual(code, 64)
+                self.assertIn(said, err)
+                self.assertEqual(len(err.strip().splitlines()), 1)
+        code, _, err = convoy("plan", self.path / "job.toml", "--cluster", self.path / "cluster.toml", "--set",
+                              "minibatch.workers=128", "--ranks", "128")
+        self.assertEqual(code, 64)
+        self.assertIn("--with nodes.count=N", err)
+
+    def test_calibrate_writes_a_file_that_plan_reads(self):
+        out = self.path / "measured.toml"
+        code, _, err = convoy("calibrate", self.path / "job.toml", "--out", out, "--steps", "3", "--threads", "1",
+                              "--oversubscribe", ranks=2)
+        self.assertEqual(code, 0, err)
+        text = out.read_text()
+        self.assertIn("The fixed-order tree over all these ranks", text)
+        code, planned, err = convoy("plan", self.path / "job.toml", "--cluster", out, "--ranks", "2", "--json")
+        self.assertEqual((code, err), (0, ""))
+        line = json.loads(planned)["cluster"]["forecasts"][0]
+        self.assertEqual((line["algorithm"], line["ranks"]), ("tree", 2))
+        self.assertGreater(line["iteration_s"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
