@@ -18,8 +18,8 @@ done
 
 packages=(g++ make cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libhwloc-dev libjpeg62-turbo-dev
           libpng-dev libxxhash-dev libfmt-dev libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev
-          libmatio-dev libdnnl-dev python3 python3-venv)
-if [ $tests = yes ]; then packages+=(catch2 ccache libmpich-dev mpich clang libomp-dev libsimgrid-dev); fi
+          libdnnl-dev python3 python3-venv)
+if [ $tests = yes ]; then packages+=(catch2 ccache libmatio-dev libmpich-dev mpich clang libomp-dev libsimgrid-dev); fi
 
 missing=()
 for package in "${packages[@]}"; do
