@@ -14,8 +14,12 @@ void check(herr_t status, const std::string& what) {
 constexpr size_t longest_text = size_t{16}
                                 << 20;  // of an attribute: more is damage, and no room is made for it
 
-// Errors are told by our exceptions, not on standard error.
-void quiet() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+// Errors are told by our exceptions, not on standard error. And what a damaged file has left open in HDF5 must not end a
+// program at its exit (a segmentation fault in 1.10); our own files are closed long before.
+void prepare() {
+  H5dont_atexit();
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 // A link that leads elsewhere could make HDF5 open any other file.
 void require_own(hid_t parent, const std::string& name) {
@@ -44,7 +48,7 @@ Handle::~Handle() {
 void Handle::close(const std::string& what) { check(close_(std::exchange(id_, -1)), "cannot close " + what); }
 
 Handle create_file(const std::filesystem::path& path) {
-  quiet();
+  prepare();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "no HDF5 property list");
   // Nothing older: from 1.10 on HDF5 has a checksum over every piece of its own structure.
   check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110), "HDF5 refuses format 1.10");
@@ -54,7 +58,7 @@ Handle create_file(const std::filesystem::path& path) {
 }
 
 Handle open_file(const std::filesystem::path& path) {
-  quiet();
+  prepare();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "no HDF5 property list");
   check(H5Pset_file_locking(access, false, true), "HDF5 cannot open without locks");
   return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose,

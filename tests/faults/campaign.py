@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills a run at every point of its writing and at random moments, resumes it, and requires the digest of an undisturbed run.
 
-  campaign.py [--build build] [--ranks 1,2,4] [--random 200] [--per-kind 3] [--seed 1] [--out table.md]
+  campaign.py [--build build] [--ranks 1,2,4] [--random 200] [--per-kind 3] [--only-random] [--seed 1] [--out table.md]
 
 Points: every call of rank 0 that creates, writes, syncs, renames or removes a file of the run's folder (kill_at.c), before the call and,
 for writes, half-way through it. Random: SIGKILL for one rank, chosen by chance, at a moment within the length of an undisturbed run.
@@ -96,11 +96,7 @@ class Campaign:
         shutil.rmtree(run, ignore_errors=True)
         process = self.start(run)
         time.sleep(seconds)
-        group = subprocess.run(["pgrep", "-g", str(os.getpgid(process.pid)), "-x", "convoy"], capture_output=True, text=True)
-        processes = [int(pid) for pid in group.stdout.split()]
-        if not processes:  # ranks may have groups of their own
-            processes = [int(pid) for pid in subprocess.run(["pgrep", "-f", f"--out {run} "], capture_output=True,
-                                                            text=True).stdout.split() if int(pid) != process.pid or self.ranks == 1]
+        processes = self.convoy.ranks_of(process.pid)
         killed = False
         if processes and process.poll() is None:
             try:
@@ -150,6 +146,7 @@ def main():
     parser.add_argument("--ranks", default="1,2,4")
     parser.add_argument("--random", type=int, default=200)
     parser.add_argument("--per-kind", type=int, default=3)
+    parser.add_argument("--only-random", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -178,7 +175,7 @@ def main():
             if options.out:
                 options.out.write_text(table_text(table, counts, wrong, "not at its end"))
 
-        points = campaign.points()
+        points = [] if options.only_random else campaign.points()
         for number, call, path in chosen(points, options.per_kind):
             for half in (False, True) if "write" in call else (False,):
                 note(kind_of(call, path) + (", half-way" if half else ""), *campaign.kill_at(number, half))

@@ -1,33 +1,11 @@
 """train --elastic: ranks that are killed, a launcher that is not there, and jobs that no restart helps."""
 import os
-import pathlib
 import signal
 import subprocess
 import time
 import unittest
 
-from convoy_cli import CONVOY, ConvoyTest, mpirun
-
-
-def children(process):
-    """Processes below this one, by the kernel's word."""
-    found = []
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(words[1]) == process:
-            found.append(int(stat.parent.name))
-    return found + [below for child in found for below in children(child)]
-
-
-def is_rank(process):
-    try:
-        words = pathlib.Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return words[0].endswith(b"/convoy")
+from convoy_cli import CONVOY, ConvoyTest, mpirun, ranks_of
 
 
 class Elastic(ConvoyTest):
@@ -48,7 +26,7 @@ class Elastic(ConvoyTest):
             time.sleep(0.005)
 
     def kill_a_rank(self, process, which, number=signal.SIGKILL):
-        ranks = sorted(pid for pid in children(process.pid) if is_rank(pid))
+        ranks = [pid for pid in ranks_of(process.pid) if pid != process.pid]
         os.kill(ranks[which], number)
         return len(ranks)
 

@@ -53,6 +53,32 @@ def convoy(*arguments, ranks=0, timeout=300, unprivileged=False, **more):
     return done.returncode, done.stdout, done.stderr
 
 
+def children(process):
+    """Processes below this one, by the kernel's word."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(words[1]) == process:
+            found.append(int(stat.parent.name))
+    return found + [below for child in found for below in children(child)]
+
+
+def is_rank(process):
+    try:
+        words = pathlib.Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return words[0].endswith(b"/convoy")
+
+
+def ranks_of(process):
+    """The convoy processes below a launcher, or the process itself where it is one."""
+    return sorted(pid for pid in [process, *children(process)] if is_rank(pid))
+
+
 class ConvoyTest(unittest.TestCase):
     """A folder of its own for every class, with a tiny packed set of shapes in set/train and set/val."""
 
