@@ -38,7 +38,7 @@ Basis basis_of(const Flags& flags) {
 
 // Few ranks draw few stragglers: more iterations then, so that their mean means something.
 int iterations_of(const Flags& flags, int ranks) {
-  return flags.iterations > 0 ? flags.iterations : std::clamp(256 / ranks, 1, 16);
+  return flags.iterations > 0 ? flags.iterations : std::clamp(512 / ranks, 1, 64);
 }
 
 struct Outcome {
