@@ -40,13 +40,13 @@ PAPERS = [
 ]
 
 
-def simulate(name, command, basis, *more):
+def simulate(name, command, basis):
     file = HERE / "rows" / f"{name}.{basis}.json"
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         job, cluster, *rest = command
         subprocess.run([CONVOY, "simulate", f"jobs/{job}.toml", "--cluster", f"jobs/launch/clusters/{cluster}.toml",
-                        "--basis", basis, "--set", "schedule.allow_large_rate=true", *rest, *more, "--json", "--out", file],
+                        "--basis", basis, *rest, "--json", "--out", file],
                        cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         print(file.name, json.loads(file.read_text())["iteration_s"], flush=True)
     return json.loads(file.read_text())
