@@ -38,7 +38,7 @@ Basis basis_of(const Flags& flags) {
 
 // Few ranks draw few stragglers: more iterations then, so that their mean means something.
 int iterations_of(const Flags& flags, int ranks) {
-  return flags.iterations > 0 ? flags.iterations : std::clamp(256 / ranks, 1, 16);
+  return flags.iterations > 0 ? flags.iterations : std::clamp(512 / ranks, 1, 64);
 }
 
 struct Outcome {
@@ -146,7 +146,8 @@ int draw_curve(const Flags& flags, const Cluster& cluster) {
   for (int ranks = flags.curve_from; ranks <= std::min(flags.curve_to, cluster.ranks()); ranks *= 2) {
     std::vector<std::string> overrides = flags.overrides;
     overrides.push_back(fmt::format("minibatch.workers={}", ranks));
-    overrides.emplace_back("schedule.allow_large_rate=true");
+    if (parse_experiment(flags.job, flags.overrides).schedule.per_images > 0)
+      overrides.emplace_back("schedule.allow_large_rate=true");  // only the time is asked for
     const Experiment experiment = parse_experiment(flags.job, overrides);
     const Outcome o = simulate_one(flags, experiment, cluster, ranks);
     found.points.push_back({std::log2(ranks), 100 * o.found.efficiency});

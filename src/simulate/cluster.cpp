@@ -140,17 +140,20 @@ class Reader {
   }
 
   void read_numbers(Cluster& cluster) const {
-    std::map<std::string, std::vector<std::string>> names;
+    std::map<std::string, std::vector<std::string>> names;  // of the keys, by section
+    for (const NumberKey& key : number_keys()) {
+      const std::string name = key.name;
+      names[name.substr(0, name.find('.'))].push_back(name.substr(name.find('.') + 1));
+    }
+    for (const auto& [section, keys] : names) known(table_of(section.c_str()), section + ".", keys);
     for (const NumberKey& key : number_keys()) {
       const std::string name = key.name, section = name.substr(0, name.find('.'));
-      names[section].push_back(name.substr(section.size() + 1));
-      const toml::node* node = table_of(section.c_str()).get(names[section].back());
+      const toml::node* node = table_of(section.c_str()).get(name.substr(section.size() + 1));
       require(node != nullptr || key.calibrated_only, Exit::usage, "{}: {} is missing: {}", file_, name,
               key.meaning);
       cluster.numbers[name] =
           node == nullptr ? Number{0, "derived", "not given"} : number_of(*node, name, key.low, key.high);
     }
-    for (const auto& [section, keys] : names) known(table_of(section.c_str()), section + ".", keys);
   }
 
   template <class F>
