@@ -4,7 +4,8 @@
 #     --yes     install missing packages without asking
 #     --quick   GCC and Open MPI only
 #     (none)    also MPICH and Debian's oneDNN 2
-#     --all     also clang, and the unit and data rungs under the address and undefined-behaviour sanitizers
+#     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, and jobs under a
+#               real Slurm of this machine alone (as root; installs slurm-wlm and munge)
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -47,7 +48,7 @@ step lint-catches-plants tests/lint/lint.py --self-test
 step build-gcc-openmpi jobs/launch/build.sh build -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON
 for rung in unit data parity golden; do step $rung build/bin/test_$rung; done
 for rung in mpi train; do step $rung-openmpi tests/$rung/run.sh build; done
-for rung in replay cli compare observe interop faults; do step $rung tests/$rung/run.sh build; done
+for rung in replay cli compare observe interop launch faults; do step $rung tests/$rung/run.sh build; done
 if [ $quick = no ]; then
   step build-gcc-mpich jobs/launch/build.sh build-mpich -DMPI_CXX_COMPILER=mpicxx.mpich -DCONVOY_WERROR=ON -- convoy test_mpi test_train
   for rung in mpi train; do step $rung-mpich tests/$rung/run.sh build-mpich; done
@@ -56,6 +57,7 @@ if [ $quick = no ]; then
   step parity-onednn-2 build-onednn2/bin/test_parity
 fi
 if [ $all = yes ]; then
+  step slurm tests/slurm/run.sh build --yes
   step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
     -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCONVOY_PCH=ON
   step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \

@@ -30,5 +30,6 @@ void add_watch(CLI::App& app, Context& context);
 void add_predict(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_diff(CLI::App& app, Context& context);
+void add_launch(CLI::App& app, Context& context);
 
 }  // namespace convoy::cli
