@@ -3,9 +3,8 @@
 #   tests/run.sh [--yes] [--quick|--all]
 #     --yes     install missing packages without asking
 #     --quick   GCC and Open MPI only
-#     (none)    also MPICH and Debian's oneDNN 2
-#     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, and jobs under a
-#               real Slurm of this machine alone (as root; installs slurm-wlm and munge)
+#     (none)    also MPICH, Debian's oneDNN 2, and jobs under a real Slurm of this machine alone (as root)
+#     --all     also clang, and the unit and data rungs under the address and undefined-behaviour sanitizers
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -55,9 +54,9 @@ if [ $quick = no ]; then
   step build-onednn-2 jobs/launch/build.sh build-onednn2 -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON \
     -DCONVOY_ONEDNN_ROOT= -- test_parity
   step parity-onednn-2 build-onednn2/bin/test_parity
+  step slurm tests/slurm/run.sh build "${yes[@]}"
 fi
 if [ $all = yes ]; then
-  step slurm tests/slurm/run.sh build --yes
   step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
     -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCONVOY_PCH=ON
   step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \

@@ -70,8 +70,9 @@ class Slurm:
 
     def daemon(self, *command):
         log = open(self.folder / f"{command[0]}.out", "wb")
-        self.daemons.append(subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment,
-                                             start_new_session=True))
+        # Ends with this process, however that ends.
+        self.daemons.append(subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                             env=self.environment, start_new_session=True))
         log.close()
 
     def stop(self):
