@@ -36,9 +36,15 @@ class Golden(unittest.TestCase):
         for name in ("set/train", "set/val"):
             (cls.folder / name).mkdir(parents=True)
 
+        cls.launched = {}
+
     def launch(self, case):
+        if case not in self.launched:
+            self.launched[case] = self.written(case)
+        return self.launched[case]
+
+    def written(self, case):
         machine, flags = CASES[case]
-        shutil.rmtree(self.folder / "launch" / case, ignore_errors=True)
         shutil.copy(ROOT / f"jobs/launch/machines/{machine}.toml", self.folder)
         arguments = ["tiny.toml", "--machine", f"{machine}.toml", "--train", "set/train", "--held-out", "set/val", *flags,
                      "--scripts", f"launch/{case}"]

@@ -159,7 +159,7 @@ class WithoutScheduler(ConvoyTest):
         self.assertTrue((self.folder / "launch/chain/compare.html").exists())
 
     def test_a_signal_is_one_checkpoint_and_the_same_command_goes_on(self):
-        more = ["--set", "train.epochs=150", "--set", "train.evaluate_every=0"]
+        more = ["--set", "train.epochs=80", "--set", "train.evaluate_every=0"]
         whole = self.train("whole", *more, ranks=2)
         started = self.launch("stopped", *more, wait=False)
         metrics = self.folder / "runs/stopped/metrics.jsonl"
