@@ -3,7 +3,7 @@
 #   tests/run.sh [--yes] [--quick|--all]
 #     --yes     install missing packages without asking
 #     --quick   GCC and Open MPI only
-#     (none)    also MPICH and Debian's oneDNN 2
+#     (none)    also MPICH, Debian's oneDNN 2, and jobs under a real Slurm of this machine alone (as root)
 #     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, what has threads under
 #               ThreadSanitizer, and a little fuzzing
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
@@ -48,13 +48,14 @@ step lint-catches-plants tests/lint/lint.py --self-test
 step build-gcc-openmpi jobs/launch/build.sh build -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON
 for rung in unit data parity golden; do step $rung build/bin/test_$rung; done
 for rung in mpi train; do step $rung-openmpi tests/$rung/run.sh build; done
-for rung in replay cli compare observe interop simulate faults; do step $rung tests/$rung/run.sh build; done
+for rung in replay cli compare observe interop simulate launch faults; do step $rung tests/$rung/run.sh build; done
 if [ $quick = no ]; then
   step build-gcc-mpich jobs/launch/build.sh build-mpich -DMPI_CXX_COMPILER=mpicxx.mpich -DCONVOY_WERROR=ON -- convoy test_mpi test_train
   for rung in mpi train; do step $rung-mpich tests/$rung/run.sh build-mpich; done
   step build-onednn-2 jobs/launch/build.sh build-onednn2 -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON \
     -DCONVOY_ONEDNN_ROOT= -- test_parity
   step parity-onednn-2 build-onednn2/bin/test_parity
+  step slurm tests/slurm/run.sh build "${yes[@]}"
 fi
 if [ $all = yes ]; then
   step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \

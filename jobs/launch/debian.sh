@@ -2,7 +2,7 @@
 # Installs what convoy needs on Debian 12 (root, or sudo), and only what is missing.
 #   jobs/launch/debian.sh [--yes] [--tests]
 #     --yes     ask nothing
-#     --tests   also what tests/run.sh needs: Catch2, MPICH, clang, SimGrid, and Python's readers of what is written in .deps/python
+#     --tests   also what tests/run.sh needs: Catch2, MPICH, clang, SimGrid, shellcheck, and Python's readers of what is written in .deps/python
 # oneDNN 3.x is taken from PyPI into .deps/onednn; where that cannot be had, Debian's oneDNN 2.6 is used instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,7 +19,7 @@ done
 packages=(g++ make cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libhwloc-dev libjpeg62-turbo-dev
           libpng-dev libxxhash-dev libfmt-dev libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev
           libdnnl-dev python3 python3-venv)
-if [ $tests = yes ]; then packages+=(catch2 ccache libmatio-dev libmpich-dev mpich clang libomp-dev libsimgrid-dev); fi
+if [ $tests = yes ]; then packages+=(catch2 ccache libmatio-dev libmpich-dev mpich clang libomp-dev libsimgrid-dev shellcheck); fi
 
 missing=()
 for package in "${packages[@]}"; do

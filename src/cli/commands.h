@@ -32,5 +32,6 @@ void add_export(CLI::App& app, Context& context);
 void add_diff(CLI::App& app, Context& context);
 void add_simulate(CLI::App& app, Context& context);
 void add_calibrate(CLI::App& app, Context& context);
+void add_launch(CLI::App& app, Context& context);
 
 }  // namespace convoy::cli

@@ -21,6 +21,7 @@ constexpr const char* overview = R"(convoy: large-minibatch training of ResNets 
   convoy pack   images/train --out set/train                    pack images into HDF5 shards
   convoy plan   jobs/demo.toml                                  what a job will do, before it does it
   mpirun -n 8 convoy train jobs/demo.toml --train set/train --held-out set/val
+  convoy launch jobs/demo.toml --machine jobs/launch/machines/slurm-cpu.toml --train set/train
   convoy watch runs/a                                           how a run stands, from any shell
   convoy compare runs/a runs/b                                  two result files side by side
 )";
@@ -48,6 +49,7 @@ int run(int argc, char** argv) {
   add_diff(app, context);
   add_simulate(app, context);
   add_calibrate(app, context);
+  add_launch(app, context);
   if (argc == 1) {
     fmt::print("{}", app.help());
     return static_cast<int>(Exit::usage);

@@ -4,24 +4,14 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
-#include <regex>
 
-#include "base/error.h"
+#include "base/duration.h"
 
 namespace convoy {
 
 double Deadline::seconds_left() const {
   if (!end_) return std::numeric_limits<double>::infinity();
   return std::chrono::duration<double>(*end_ - Clock::now()).count();
-}
-
-std::chrono::seconds parse_duration(const std::string& text) {
-  static const std::regex form("(?:(\\d{1,4})-)?(?:(?:(\\d{1,4}):)?(\\d{1,4}):)?(\\d{1,9})");
-  std::smatch found;
-  require(std::regex_match(text, found, form), Exit::usage,
-          "a time limit of \"{}\": write seconds, MM:SS, HH:MM:SS or D-HH:MM:SS", text);
-  const auto part = [&](size_t group) { return found[group].matched ? std::stoll(found[group]) : 0; };
-  return std::chrono::seconds(((part(1) * 24 + part(2)) * 60 + part(3)) * 60 + part(4));
 }
 
 Deadline deadline_of(const std::string& limit) {

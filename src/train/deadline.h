@@ -25,8 +25,6 @@ class Deadline {
   std::optional<Clock::time_point> end_;
 };
 
-// "90" seconds, "30:00" minutes, "11:30:00" hours, "2-00:00:00" days.
-std::chrono::seconds parse_duration(const std::string& text);
 // The earlier of `limit` from now ("" for none) and the scheduler's word: SLURM_JOB_END_TIME, in seconds since 1970.
 Deadline deadline_of(const std::string& limit);
 

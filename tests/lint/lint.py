@@ -29,9 +29,10 @@ ALLOWED = {
     "src/report": ["src/base", "src/net", "src/port", "src/train"],
     "src/observe": ["src/base", "src/net", "src/port", "src/train"],
     "src/interop": ["src/base", "src/net", "src/port", "src/train"],
+    "src/launch": ["src/base"],
     "src/simulate": ["src/base", "src/net", "src/port", "src/comm", "src/train"],
     "src/cli": ["src/base", "src/net", "src/port", "src/comm", "src/train", "src/report", "src/observe", "src/interop",
-                "src/simulate", "data", "backends", "backends/check"],
+                "src/simulate", "src/launch", "data", "backends", "backends/check"],
 }
 # Library headers and the only places that may see them.
 FENCED = {
@@ -41,7 +42,7 @@ FENCED = {
     r"(oneapi/)?dnnl.*\.hpp?|oneapi/dnnl/.*": ["backends/onednn"],
     r"cuda.*\.h|cudnn.*\.h|nccl\.h": ["backends/cudnn"],
     r"jpeglib\.h|png\.h|matio\.h": ["data"],
-    r"toml\+\+/.*": ["src/train", "src/cli", "src/simulate"],
+    r"toml\+\+/.*": ["src/train", "src/launch", "src/cli", "src/simulate"],
     r"simgrid/.*|smpi/.*": ["src/simulate/smpi"],
     r"CLI/.*": ["src/cli"],
     r"omp\.h": ["backends", "src/comm"],

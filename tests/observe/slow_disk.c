@@ -12,6 +12,7 @@ static void wait_for(int descriptor, size_t bytes) {
   const char *part = getenv("CONVOY_SLOW_PATH"), *time = getenv("CONVOY_SLOW_US");
   const char *rank = getenv("OMPI_COMM_WORLD_RANK");
   if (rank == NULL) rank = getenv("PMI_RANK");
+  if (rank == NULL) rank = getenv("SLURM_PROCID");
   if (part == NULL || time == NULL || rank == NULL || strcmp(rank, "1") != 0 || bytes <= 100) return;
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/error.h"
+#include "base/duration.h"
 #include "train/deadline.h"
 
 namespace convoy {
