@@ -4,8 +4,7 @@
 #     --yes     install missing packages without asking
 #     --quick   GCC and Open MPI only
 #     (none)    also MPICH, Debian's oneDNN 2, and jobs under a real Slurm of this machine alone (as root)
-#     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, what has threads under
-#               ThreadSanitizer, and a little fuzzing
+#     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, and a little fuzzing
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -65,13 +64,6 @@ if [ $all = yes ]; then
   for rung in unit data; do
     step $rung-sanitizers env LSAN_OPTIONS=suppressions=tests/support/lsan.txt build-sanitizers/bin/test_$rung
   done
-  step build-tsan jobs/launch/build.sh build-tsan -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_CXX_FLAGS=-O1 -DCONVOY_SANITIZE=thread -DCONVOY_PCH=ON -- test_unit test_data test_mpi
-  export TSAN_OPTIONS="suppressions=$PWD/tests/support/tsan.txt ignore_noninstrumented_modules=1"
-  step loader-tsan build-tsan/bin/test_data "*loader*"
-  step checkpoints-tsan build-tsan/bin/test_unit "*checkpoint*"
-  step reducer-tsan tests/mpi/run.sh build-tsan
-  unset TSAN_OPTIONS
   step fuzz tests/fuzz/run.sh --seconds 20
 fi
 

@@ -111,6 +111,7 @@ class Campaign:
 def kind_of(call, path):
     """Points are counted by what is done to which kind of file."""
     name = re.sub(r"\.tmp\.\d+$", ".tmp", Path(path).name) or "the run's folder"
+    name = re.sub(r"^(events\.out\.tfevents)\..*", r"\1", name)
     if name.startswith("checkpoint-"):
         name = "checkpoint" + "".join(Path(name).suffixes)
     return f"{call} {name}"
