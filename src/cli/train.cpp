@@ -364,9 +364,9 @@ void add_train(CLI::App& app, Context& context) {
   command
       ->add_option(
           "--time-limit", flags->time_limit,
-          "stop as a signal would before this long has passed (a batch job's own end is known where the "
-          "scheduler tells it)")
-      ->type_name("[[D-]HH:]MM:SS");
+          "MM:SS, HH:MM:SS or D-HH:MM:SS: stop as a signal would before this long has passed (a batch job's own "
+          "end is known where the scheduler tells it)")
+      ->type_name("TIME");
   command
       ->add_option("--check-weights", flags->check_every,
                    "compare the ranks' weights every so many steps (0: at evaluations alone)")
