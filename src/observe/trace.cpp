@@ -128,13 +128,14 @@ std::string Trace::events(const SharedClock& clock, double origin_seconds) {
     if (!named[id]) text += ",\n" + metadata(rank, thread.id, "thread_name", thread.name);
     named[id] = true;
     static constexpr std::array categories{"step", "compute", "communication", "input", "input"};
+    // Both ends by the shared clock: its drift must not let a span reach into the next one.
+    const double begin = 1e6 * clock.seconds(span.begin, origin_seconds);
+    const double end = 1e6 * clock.seconds(span.end, origin_seconds);
     text += fmt::format(
         ",\n"
         R"({{"ph":"X","pid":{},"tid":{},"cat":"{}","name":"{}{}","ts":{:.3f},"dur":{:.3f}}})",
         rank, thread.id, categories[static_cast<size_t>(span.lane)], span.name,
-        span.number >= 0 ? fmt::format(" {}", span.number) : "",
-        1e6 * clock.seconds(span.begin, origin_seconds),
-        1e6 * std::chrono::duration<double>(span.end - span.begin).count());
+        span.number >= 0 ? fmt::format(" {}", span.number) : "", begin, end - begin);
   }
   return text;
 }
