@@ -9,6 +9,10 @@ if [ "$(id -u)" -ne 0 ]; then
   echo "skipped: a Slurm of one's own needs root"
   exit 0
 fi
+if ! mountpoint -q /sys/fs/cgroup; then
+  echo "skipped: slurmd does not start without control groups, and none are mounted on /sys/fs/cgroup"
+  exit 0
+fi
 if ! command -v slurmctld slurmd munged sbatch >/dev/null; then
   if [ "${2:-}" != --yes ]; then
     echo "skipped: slurm-wlm and munge are not installed; tests/slurm/run.sh $1 --yes installs them"
