@@ -1,6 +1,5 @@
 #include "data/devkit.h"
 
-#include <unistd.h>
 #include <zlib.h>
 
 #include <map>
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/temporary_folder.h"
 #include "data/mat_file.h"
 #include "data/tar.h"
 
@@ -19,25 +19,6 @@ namespace {
 
 constexpr uint64_t largest_devkit = uint64_t{256} << 20;  // unpacked; ImageNet's has some 5 MB
 constexpr const char* ground_truth_name = "ILSVRC2012_validation_ground_truth.txt";
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "convoy-devkit-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) fail_errno(errno, fmt::format("cannot create {}", name));
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 Devkit read_meta(const fs::path& path) {
   const MatStructs synsets(path, "synsets");
@@ -82,7 +63,7 @@ void gunzip(const fs::path& from, const fs::path& to) {
 }
 
 Devkit read_archive(const fs::path& path) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder("convoy-devkit");
   gunzip(path, folder.path() / "devkit.tar");
   const File tar(folder.path() / "devkit.tar", File::Mode::read);
   std::optional<std::string> meta, truth;

@@ -7,13 +7,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/temporary_folder.h"
 #include "base/text.h"
 #include "simulate/platform.h"
 
@@ -33,32 +33,15 @@ fs::path program() {
   return beside;
 }
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "convoy-simulate-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr)
-      fail_errno(errno, "cannot make a folder in " + fs::temp_directory_path().string());
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  std::string file(const char* name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
-
 }  // namespace
 
 Answer run(const Scenario& scenario, const Cluster& cluster, Basis basis) {
   const std::string binary = program().string();
-  const TemporaryFolder folder;
+  const TemporaryFolder folder("convoy-simulate");
   const int nodes = (scenario.ranks + scenario.ranks_per_node - 1) / scenario.ranks_per_node;
-  std::string platform = folder.file("platform.xml"), asked = folder.file("scenario.json"),
-              answered = folder.file("answer.json"), said = folder.file("log"), name = binary;
+  const auto file = [&](const char* name) { return (folder.path() / name).string(); };
+  std::string platform = file("platform.xml"), asked = file("scenario.json"), answered = file("answer.json"),
+              said = file("log"), name = binary;
   replace_file(platform, platform_xml(cluster, basis, nodes));
   replace_file(asked, to_json(scenario).dump());
   posix_spawn_file_actions_t files;

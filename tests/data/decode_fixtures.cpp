@@ -4,7 +4,6 @@
 
 #include <jpeglib.h>
 #include <png.h>
-#include <stdlib.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -91,17 +90,6 @@ Bytes read_bytes(const std::filesystem::path& path) {
   const std::string text = read_text(path);
   const auto* from = reinterpret_cast<const std::byte*>(text.data());
   return {from, from + text.size()};
-}
-
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "convoy-test-XXXXXX").string();
-  require(mkdtemp(name.data()) != nullptr, "cannot make a temporary folder {}", name);
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
 }
 
 std::filesystem::path real_data(const std::string& what) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/temporary_folder.h"
 #include "data/decode.h"
 
 namespace convoy::fixtures {
@@ -40,16 +41,7 @@ Image pattern(int width, int height);
 
 Bytes read_bytes(const std::filesystem::path& path);
 
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using testing::TemporaryFolder;
 
 // CONVOY_REAL_DATA, or "" after a visible line that says what is skipped.
 std::filesystem::path real_data(const std::string& what);

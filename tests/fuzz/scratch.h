@@ -31,7 +31,7 @@ inline std::vector<Bytes> parts_of(Bytes bytes, size_t at_least) {
 
 inline const std::filesystem::path& scratch() {
   static const testing::TemporaryFolder folder;
-  return folder.path;
+  return folder.path();
 }
 
 inline std::filesystem::path written(const std::string& name, Bytes bytes) {

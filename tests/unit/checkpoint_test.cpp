@@ -44,7 +44,7 @@ struct Fixture {
     return {step, 7, "hash-a", "optimizer.momentum = 0.9\ntrain.seed = 7\n"};
   }
   CheckpointPolicy policy(bool resume = true) const {
-    return {.directory = folder.path, .keep = 2, .resume = resume};
+    return {.directory = folder.path(), .keep = 2, .resume = resume};
   }
 };
 
@@ -63,7 +63,7 @@ TEST_CASE("a checkpoint gives back every weight, state and statistic") {
   f.fill(1);
   f.arena.stat(0)[1] = 0.25f;
   const std::string weights = f.arena.digest(), states = f.arena.digest_states();
-  const fs::path path = f.folder.path / "a.h5";
+  const fs::path path = f.folder.path() / "a.h5";
   Snapshot now = f.snapshot(12);
   now.fingerprint = "threads = 1\n";
   now.claim = "repeatable";
@@ -85,7 +85,7 @@ TEST_CASE("a checkpoint gives back every weight, state and statistic") {
 TEST_CASE("a checkpoint of another network is refused, naming what differs") {
   Fixture f;
   f.fill(1);
-  const fs::path path = f.folder.path / "a.h5";
+  const fs::path path = f.folder.path() / "a.h5";
   write_checkpoint(path, f.graph, f.arena, f.snapshot(1));
   const Graph wider = small_graph(4), renamed = small_graph(3, "classifier");
   Arena a = Fixture::make(wider), b = Fixture::make(renamed);
@@ -133,7 +133,7 @@ TEST_CASE("another experiment is refused, naming the keys that differ") {
 TEST_CASE("a changed byte in a tensor, a truncated file and another file are found") {
   Fixture f;
   f.fill(1);
-  const fs::path path = f.folder.path / "a.h5";
+  const fs::path path = f.folder.path() / "a.h5";
   write_checkpoint(path, f.graph, f.arena, f.snapshot(1));
   const std::string whole = read_text(path);
   const std::string needle(reinterpret_cast<const char*>(f.arena.param(0).data()), 32);
@@ -147,7 +147,7 @@ TEST_CASE("a changed byte in a tensor, a truncated file and another file are fou
     std::ofstream(path, std::ios::binary).write(whole.data(), static_cast<std::streamsize>(bytes));
     CHECK_THROWS_AS(read_checkpoint(path, f.graph, f.arena), BrokenCheckpoint);
   }
-  CHECK_THROWS_WITH(read_checkpoint(f.folder.path / "none.h5", f.graph, f.arena),
+  CHECK_THROWS_WITH(read_checkpoint(f.folder.path() / "none.h5", f.graph, f.arena),
                     Catch::Contains("No such file"));
 }
 
@@ -158,7 +158,7 @@ TEST_CASE("the newest checkpoints are kept, and a broken one gives way to the on
     f.fill(static_cast<uint64_t>(step));
     CHECK(disk.save(f.arena, f.snapshot(step)));
   }
-  const auto all = list_checkpoints(f.folder.path);
+  const auto all = list_checkpoints(f.folder.path());
   REQUIRE(all.size() == 2);
   CHECK(all[0].filename() == "checkpoint-00000012.h5");
   CHECK(all[1].filename() == "checkpoint-00000008.h5");
@@ -169,22 +169,22 @@ TEST_CASE("the newest checkpoints are kept, and a broken one gives way to the on
   CHECK(disk.restore(f.arena, f.snapshot(0)) == 8);
   CHECK(f.arena.digest() == eight);
   CHECK(fs::exists(all[0].string() + ".broken"));
-  CHECK(list_checkpoints(f.folder.path).size() == 1);
+  CHECK(list_checkpoints(f.folder.path()).size() == 1);
 }
 
 TEST_CASE(
     "an older checkpoint that cannot be removed is no failed save; what a kill has torn goes on resume") {
   Fixture f;
   Checkpoints disk(f.policy(), f.graph, f.comm, Log());
-  fs::create_directories(f.folder.path / "checkpoint-00000001.h5" / "x");  // not to be removed
+  fs::create_directories(f.folder.path() / "checkpoint-00000001.h5" / "x");  // not to be removed
   for (const int64_t step : {2, 3}) CHECK(disk.save(f.arena, f.snapshot(step)));
   CHECK(disk.last_failure().empty());
-  CHECK(list_checkpoints(f.folder.path).size() == 3);
-  std::ofstream(f.folder.path / "checkpoint-00000004.h5.tmp") << "torn";
-  std::ofstream(f.folder.path / "notes.tmp") << "somebody's";
+  CHECK(list_checkpoints(f.folder.path()).size() == 3);
+  std::ofstream(f.folder.path() / "checkpoint-00000004.h5.tmp") << "torn";
+  std::ofstream(f.folder.path() / "notes.tmp") << "somebody's";
   CHECK(disk.restore(f.arena, f.snapshot(0)) == 3);
-  CHECK_FALSE(fs::exists(f.folder.path / "checkpoint-00000004.h5.tmp"));
-  CHECK(fs::exists(f.folder.path / "notes.tmp"));
+  CHECK_FALSE(fs::exists(f.folder.path() / "checkpoint-00000004.h5.tmp"));
+  CHECK(fs::exists(f.folder.path() / "notes.tmp"));
 }
 
 TEST_CASE("without resume nothing is restored; without a whole checkpoint the run starts at 0") {
@@ -196,7 +196,7 @@ TEST_CASE("without resume nothing is restored; without a whole checkpoint the ru
   saving.save(f.arena, f.snapshot(4));
   Checkpoints fresh(f.policy(false), f.graph, f.comm, Log());
   CHECK(fresh.restore(f.arena, f.snapshot(0)) == 0);
-  fs::resize_file(list_checkpoints(f.folder.path)[0], 1000);
+  fs::resize_file(list_checkpoints(f.folder.path())[0], 1000);
   CHECK(saving.restore(f.arena, f.snapshot(0)) == 0);
   CHECK(f.arena.digest() == start);  // initialized anew from the snapshot's seed
 }
@@ -217,7 +217,7 @@ TEST_CASE("other initial weights are asked for where nothing is restored, and on
   CHECK(disk.restore(f.arena, f.snapshot(0), start) == 4);
   CHECK(asked == 1);
   CHECK(f.arena.param(0)[0] == 42);
-  fs::resize_file(list_checkpoints(f.folder.path)[0], 1000);
+  fs::resize_file(list_checkpoints(f.folder.path())[0], 1000);
   f.arena.param(0)[0] = 1;
   CHECK(disk.restore(f.arena, f.snapshot(0), start) == 0);
   CHECK(asked == 2);
@@ -243,7 +243,7 @@ TEST_CASE("a checkpoint that does not fit leaves the previous one whole and noth
   CHECK(disk.last_failure().find("checkpoint-00000002.h5.tmp") != std::string::npos);
   CHECK(disk.last_code() == Exit::failed);  // EFBIG: no promise that it may succeed later
   size_t files = 0;
-  for (const auto& entry : fs::directory_iterator(f.folder.path)) files += entry.is_regular_file();
+  for (const auto& entry : fs::directory_iterator(f.folder.path())) files += entry.is_regular_file();
   CHECK(files == 1);
   CHECK(disk.restore(f.arena, f.snapshot(0)) == 1);
   CHECK(f.arena.digest() == before);

@@ -20,7 +20,7 @@ std::string content_of(const Arena& arena) { return arena.digest() + " " + arena
 
 TEST_CASE("every byte of a checkpoint flipped is caught as damage, or changes nothing that is read") {
   const testing::TemporaryFolder folder;
-  const auto path = folder.path / "checkpoint-00000003.h5";
+  const auto path = folder.path() / "checkpoint-00000003.h5";
   fuzz::SmallNetwork small;
   write_checkpoint(path, small.graph, small.arena,
                    {3, 7, "hash", "optimizer.momentum = 0.9\n", "threads = 1\n", "bitwise"});
@@ -41,7 +41,7 @@ TEST_CASE("every byte of a checkpoint flipped is caught as damage, or changes no
 
 TEST_CASE("every byte of a safetensors file flipped is caught, or changes nothing that is read") {
   const testing::TemporaryFolder folder;
-  const auto path = folder.path / "a.safetensors";
+  const auto path = folder.path() / "a.safetensors";
   fuzz::SmallNetwork small;
   const TensorMetadata metadata{{"format", "pt"}, {"steps", "3"}};
   export_weights(path, small.graph, small.arena, 3, metadata);

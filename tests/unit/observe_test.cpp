@@ -38,8 +38,8 @@ RankTimes rank_of(int rank, double data, double compute, double communication, d
 
 struct Folder : testing::TemporaryFolder {
   void put(const std::string& name, const std::string& text) const {
-    fs::create_directories((path / name).parent_path());
-    std::ofstream(path / name) << text << "\n";
+    fs::create_directories((path() / name).parent_path());
+    std::ofstream(path() / name) << text << "\n";
   }
   void counter(const std::string& zone, const std::string& name, uint64_t energy,
                uint64_t range = 1000000) const {
@@ -123,20 +123,20 @@ TEST_CASE("a file that grows on a full disk holds whole pieces once there is roo
   ::getrlimit(RLIMIT_FSIZE, &whole);
   rlimit small = whole;
   small.rlim_cur = 10;
-  Appender file(folder.path / "f", File::Mode::create, 0.0);
+  Appender file(folder.path() / "f", File::Mode::create, 0.0);
   file.append("first.");
   ::setrlimit(RLIMIT_FSIZE, &small);
   CHECK_THROWS(file.append("second."));  // four of its bytes fit
   ::setrlimit(RLIMIT_FSIZE, &whole);
-  CHECK(read_text(folder.path / "f") == "first.seco");
+  CHECK(read_text(folder.path() / "f") == "first.seco");
   file.append("third.");
-  CHECK(read_text(folder.path / "f") == "first.second.third.");
+  CHECK(read_text(folder.path() / "f") == "first.second.third.");
   std::signal(SIGXFSZ, before);
-  Appender again(folder.path / "f", File::Mode::update, 1e9);
+  Appender again(folder.path() / "f", File::Mode::update, 1e9);
   again.append("fourth.");
-  CHECK(read_text(folder.path / "f") == "first.second.third.");
+  CHECK(read_text(folder.path() / "f") == "first.second.third.");
   again.flush();
-  CHECK(read_text(folder.path / "f") == "first.second.third.fourth.");
+  CHECK(read_text(folder.path() / "f") == "first.second.third.fourth.");
 }
 
 TEST_CASE("RAPL: packages and memory are counted, through a wrap; platform and mmio counters are not") {
@@ -146,7 +146,7 @@ TEST_CASE("RAPL: packages and memory are counted, through a wrap; platform and m
   root.counter("intel-rapl:0:1", "dram", 100);
   root.counter("intel-rapl:1", "psys", 7);
   root.counter("intel-rapl-mmio:0", "package-0", 9);
-  Rapl rapl(root.path);
+  Rapl rapl(root.path());
   CHECK(*rapl.joules() == 0.0);
   root.counter("intel-rapl:0", "package-0", 100000);  // wrapped: 200,000 uJ
   root.counter("intel-rapl:0:0", "core", 700000);
@@ -166,20 +166,20 @@ TEST_CASE("RAPL: packages and memory are counted, through a wrap; platform and m
 
 TEST_CASE("energy that cannot be read is null, with the reason") {
   const Folder root;
-  CHECK_FALSE(Rapl(root.path / "none").joules());
-  CHECK_THAT(Rapl(root.path / "none").reason(), Contains("none"));
+  CHECK_FALSE(Rapl(root.path() / "none").joules());
+  CHECK_THAT(Rapl(root.path() / "none").reason(), Contains("none"));
   root.put("intel-rapl:0/name", "package-0");
-  CHECK_THAT(Rapl(root.path).reason(), Contains("cannot be read (No such file"));
+  CHECK_THAT(Rapl(root.path()).reason(), Contains("cannot be read (No such file"));
 
   LocalCommunicator comm;
-  EnergyMeter blind(comm, {root.path, "libno-such-nvml.so"});
+  EnergyMeter blind(comm, {root.path(), "libno-such-nvml.so"});
   blind.start();
   const Energy none = blind.stop();
   CHECK_FALSE((none.cpu_joules || none.gpu_joules));
   CHECK_THAT(none.reason, Contains("energy_uj") && Contains("libno-such-nvml.so"));
 
   root.counter("intel-rapl:0", "package-0", 10);
-  EnergyMeter meter(comm, {root.path, "libno-such-nvml.so"});
+  EnergyMeter meter(comm, {root.path(), "libno-such-nvml.so"});
   meter.start();
   root.counter("intel-rapl:0", "package-0", 500010);
   const Energy some = meter.stop();

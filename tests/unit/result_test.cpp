@@ -125,7 +125,7 @@ TEST_CASE("result.json holds integers, nulls for what is not known, and the firs
 
 TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a torn line is dropped") {
   const Folder folder;
-  const RunDirectory run{folder.path};
+  const RunDirectory run{folder.path()};
   const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
   {
     RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
@@ -150,7 +150,7 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
   for (const Json& line : read_metrics(run.metrics()))
     if (line["event"] == "step") steps.push_back(line["step"]);
   CHECK(steps == std::vector<int64_t>{0, 1, 2, 3});
-  const Json result = read_result(folder.path);
+  const Json result = read_result(folder.path());
   CHECK(result["epochs"].size() == 2);
   CHECK(result["steps"]["resumed_at"] == 2);
   CHECK(fs::exists(run.curve()));
@@ -158,7 +158,7 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
 
 TEST_CASE("a resumed run has the seconds and sums of the launches before it") {
   const Folder folder;
-  const RunDirectory run{folder.path};
+  const RunDirectory run{folder.path()};
   const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
   {
     RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
@@ -179,7 +179,7 @@ TEST_CASE("a resumed run has the seconds and sums of the launches before it") {
   FinalRecord last = final_record();
   last.train_seconds = 7.0;
   record.finish(last);
-  const Json result = read_result(folder.path);
+  const Json result = read_result(folder.path());
   CHECK(result["steps"]["warmup_dropped"] == 2);
   CHECK(result["steps"]["samples_s"] == Json{0.5, 0.5});
   CHECK(result["phases_s"]["train"] == 17.0);
@@ -187,7 +187,7 @@ TEST_CASE("a resumed run has the seconds and sums of the launches before it") {
 
 TEST_CASE("a run that an error ends is failed, with the sentence in result.json") {
   const Folder folder;
-  const RunDirectory run{folder.path};
+  const RunDirectory run{folder.path()};
   const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
   const Log log(Log::Level::quiet, 0, "", run.log().string());
   RunRecord(facts, log, Progress(Progress::Style::none, Log())).fail(1, "refused before it began");
@@ -197,10 +197,10 @@ TEST_CASE("a run that an error ends is failed, with the sentence in result.json"
   RunRecord record(facts, log, Progress(Progress::Style::none, Log()));
   record.start(0, known);
   record.step(step(0, 0.5));
-  CHECK(read_result(folder.path)["status"] == "running");
+  CHECK(read_result(folder.path())["status"] == "running");
   const std::string running = read_text(run.result());
   record.fail(75, "the shard is gone");
-  Json result = read_result(folder.path);
+  Json result = read_result(folder.path());
   CHECK(result["status"] == "failed");
   CHECK(result["exit_code"] == 75);
   CHECK(result["reason"] == "the shard is gone");
@@ -209,17 +209,17 @@ TEST_CASE("a run that an error ends is failed, with the sentence in result.json"
   CHECK(read_text(run.log()).find("the shard is gone") != std::string::npos);
   CHECK(fs::exists(run.curve()));
   mark_failed(run, 1, "another rank");  // told already
-  CHECK(read_result(folder.path)["reason"] == "the shard is gone");
+  CHECK(read_result(folder.path())["reason"] == "the shard is gone");
   replace_file(run.result(), running);
   mark_failed(run, 1, "another rank");
-  result = read_result(folder.path);
+  result = read_result(folder.path());
   CHECK(result["status"] == "failed");
   CHECK(result["reason"] == "another rank");
 }
 
 TEST_CASE("a final result that cannot be written is an error, whatever could not be written before") {
   const Folder folder;
-  const RunDirectory run{folder.path};
+  const RunDirectory run{folder.path()};
   const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
   fs::create_directories(run.result() / "x");  // a folder in its place
   fs::create_directories(run.curve() / "x");
@@ -234,7 +234,7 @@ TEST_CASE("a final result that cannot be written is an error, whatever could not
     CHECK(error.code() == Exit::temporary);
     CHECK(std::string(error.what()).find("is not the final result") != std::string::npos);
   }
-  for (const auto& entry : fs::directory_iterator(folder.path))
+  for (const auto& entry : fs::directory_iterator(folder.path()))
     CHECK(entry.path().filename().string().find(".tmp") == std::string::npos);
 }
 
@@ -257,7 +257,7 @@ TEST_CASE("range errors of a 16-bit wire stand in every step's line and in the r
       result_of()["allreduce"] ==
       Json({{"wire", "f32"}, {"bytes_per_step", nullptr}, {"overflows", nullptr}, {"underflows", nullptr}}));
   const Folder folder;
-  const RunDirectory run{folder.path};
+  const RunDirectory run{folder.path()};
   Experiment half = experiment();
   half.allreduce.wire = "fp16";
   const RunFacts facts{run, half, train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
@@ -278,7 +278,7 @@ TEST_CASE("range errors of a 16-bit wire stand in every step's line and in the r
   CHECK(lines[2]["wire_overflows"] == 2);
   CHECK(lines[2]["wire_underflows"] == 12);
   CHECK_FALSE(to_json(step(0, 0.5), 10).contains("wire_overflows"));
-  CHECK(read_result(folder.path)["allreduce"] ==
+  CHECK(read_result(folder.path())["allreduce"] ==
         Json({{"wire", "fp16"}, {"bytes_per_step", 2000}, {"overflows", 3}, {"underflows", 33}}));
 }
 
@@ -301,7 +301,7 @@ TEST_CASE("the curve is a whole SVG with both lines, in light and dark") {
 TEST_CASE("a run directory is made fresh, refused when it is not empty, and taken up by resume") {
   const Folder folder;
   LocalCommunicator comm;
-  const fs::path path = folder.path / "run";
+  const fs::path path = folder.path() / "run";
   RunDirectory run = open_run_directory(path, false, experiment(), comm);
   CHECK(fs::is_directory(run.checkpoints()));
   describe_run(run, experiment(), {"convoy", "train"});
@@ -314,18 +314,18 @@ TEST_CASE("a run directory is made fresh, refused when it is not empty, and take
                     Catch::Contains(path.string() + " is in use by process") && Catch::Contains(host));
   run.lock.reset();
   CHECK(open_run_directory(path, true, experiment(), comm).root == path);
-  fs::create_directories(folder.path / "empty");
-  CHECK(open_run_directory(folder.path / "empty", false, experiment(), comm).root == folder.path / "empty");
-  CHECK_THROWS_WITH(open_run_directory(folder.path / "none", true, experiment(), comm),
+  fs::create_directories(folder.path() / "empty");
+  CHECK(open_run_directory(folder.path() / "empty", false, experiment(), comm).root == folder.path() / "empty");
+  CHECK_THROWS_WITH(open_run_directory(folder.path() / "none", true, experiment(), comm),
                     Catch::Contains("no run to resume"));
-  CHECK_THROWS_WITH(open_run_directory(folder.path, true, experiment(), comm),
+  CHECK_THROWS_WITH(open_run_directory(folder.path(), true, experiment(), comm),
                     Catch::Contains("no run directory"));
 }
 
 TEST_CASE("runs that begin within one second get folders of their own") {
   const Folder folder;
   const fs::path before = fs::current_path();
-  fs::current_path(folder.path);
+  fs::current_path(folder.path());
   LocalCommunicator comm;
   std::set<fs::path> names;
   for (int i = 0; i < 4; ++i) names.insert(open_run_directory("", false, experiment(), comm).root);

@@ -83,7 +83,7 @@ struct Fixture {
   Folder folder;
   Graph graph = small_graph();
   Arena arena{graph, lower(graph, 1).layout, 0};
-  fs::path file = folder.path / "weights.safetensors";
+  fs::path file = folder.path() / "weights.safetensors";
   Fixture() {
     arena.initialize(3);
     export_weights(file, graph, arena, 7, {{"format", "pt"}, {"job", "[network]\n"}});
@@ -123,8 +123,8 @@ TEST_CASE("a ResNet-50 has torchvision's 161 parameters and 159 buffers") {
   options.width = 4;
   const Graph graph = resnet(options);
   Arena arena(graph, lower(graph, 2).layout, 0);
-  export_weights(folder.path / "w", graph, arena, 0, {});
-  const Safetensors file(folder.path / "w");
+  export_weights(folder.path() / "w", graph, arena, 0, {});
+  const Safetensors file(folder.path() / "w");
   CHECK(file.tensors().size() == 161 + 159);
   for (const char* name : {"conv1.weight", "layer1.0.downsample.0.weight", "layer4.2.bn3.running_var",
                            "layer2.0.downsample.1.num_batches_tracked", "fc.bias"})
@@ -135,7 +135,7 @@ TEST_CASE("every bit of a file, turned over: refused, or it says the same") {
   Fixture f;
   const std::string good = bytes_of(f.file), says = told(f.file);
   REQUIRE(good.size() < 4000);
-  const fs::path bad = f.folder.path / "bad";
+  const fs::path bad = f.folder.path() / "bad";
   int refused = 0, harmless = 0;
   for (size_t i = 0; i < 8 * good.size(); ++i) {
     std::string changed = good;
@@ -156,7 +156,7 @@ TEST_CASE("every bit of a file, turned over: refused, or it says the same") {
 TEST_CASE("every shortened file is refused, and an appended one") {
   Fixture f;
   const std::string good = bytes_of(f.file);
-  const fs::path bad = f.folder.path / "bad";
+  const fs::path bad = f.folder.path() / "bad";
   for (size_t length = 0; length < good.size(); ++length) {
     put(bad, good.substr(0, length));
     INFO(length << " bytes");
@@ -168,7 +168,7 @@ TEST_CASE("every shortened file is refused, and an appended one") {
 
 TEST_CASE("headers that were written to be misunderstood") {
   const Folder folder;
-  const fs::path path = folder.path / "bad";
+  const fs::path path = folder.path() / "bad";
   const std::string a = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
   const struct {
     std::string file, says;
@@ -222,7 +222,7 @@ TEST_CASE("headers that were written to be misunderstood") {
 
 TEST_CASE("other types come in exactly, or it is counted what was rounded") {
   const Folder folder;
-  const fs::path path = folder.path / "types";
+  const fs::path path = folder.path() / "types";
   const std::vector<double> f64{1.0, 0.1, -0x1p-149, 3e38};
   const std::vector<uint16_t> f16{0x3c00, 0x0001, 0xfbff}, bf16{0x3f80, 0x0001, 0xff7f};
   const std::vector<int32_t> i32{1, 2};
@@ -250,7 +250,7 @@ TEST_CASE("weights of another network are refused by the first tensor that diffe
   CHECK(f.import_refusal(small_graph(2, 4), f.file, {"fc"}) == "accepted");
   CHECK(f.import_refusal(small_graph(), f.file, {"fd"}).find("no layer fd") != std::string::npos);
   CHECK(f.import_refusal(small_graph(3), f.file).find("conv1.weight is 2x1x3x3 there") != std::string::npos);
-  const fs::path path = f.folder.path / "other";
+  const fs::path path = f.folder.path() / "other";
   const std::vector<float> one{1};
   write_safetensors(path, {{"conv1.weight", "F32", {1}, raw(one)}}, {});
   CHECK(f.import_refusal(small_graph(), path).find("conv1.weight is 1 there") != std::string::npos);
@@ -280,7 +280,7 @@ TEST_CASE("a layer that starts afresh keeps what the arena has") {
 
 TEST_CASE("files of other kinds are known by their first bytes") {
   Fixture f;
-  const fs::path path = f.folder.path / "resnet50.pth";
+  const fs::path path = f.folder.path() / "resnet50.pth";
   for (const std::string& start : {std::string("PK\3\4zip"), std::string("\x80\2\x8a\x0alFfc")}) {
     put(path, start);
     const std::string says = f.import_refusal(f.graph, path);
@@ -291,7 +291,7 @@ TEST_CASE("files of other kinds are known by their first bytes") {
   CHECK(f.import_refusal(f.graph, path).find("convoy export") != std::string::npos);
   put(path, "version https://git-lfs.github.com/spec/v1\n");
   CHECK(f.import_refusal(f.graph, path).find("git lfs pull") != std::string::npos);
-  CHECK(f.import_refusal(f.graph, f.folder.path / "none").find("No such file") != std::string::npos);
+  CHECK(f.import_refusal(f.graph, f.folder.path() / "none").find("No such file") != std::string::npos);
 }
 
 }  // namespace convoy

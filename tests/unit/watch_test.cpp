@@ -22,7 +22,7 @@ using Lines = std::vector<std::string>;
 
 struct Folder : testing::TemporaryFolder {
   void append(const char* name, const std::string& text) const {
-    std::ofstream(path / name, std::ios::app) << text;
+    std::ofstream(path() / name, std::ios::app) << text;
   }
 };
 
@@ -43,7 +43,7 @@ constexpr const char* result =
 
 TEST_CASE("lines come when they are whole, from near the end of a large file, and anew from another file") {
   const Folder folder;
-  LineTail tail(folder.path / "f", 10);
+  LineTail tail(folder.path() / "f", 10);
   CHECK(tail.more().empty());
   folder.append("f", "one\ntw");
   CHECK(tail.more() == Lines{"one"});
@@ -51,7 +51,7 @@ TEST_CASE("lines come when they are whole, from near the end of a large file, an
   folder.append("f", "o\n\nthree\n");
   CHECK(tail.more() == Lines{"two", "", "three"});
   CHECK_FALSE(tail.restarted());
-  replace_file(folder.path / "f", "a long first line\nlast\n");
+  replace_file(folder.path() / "f", "a long first line\nlast\n");
   CHECK(tail.more() == Lines{"last"});
   CHECK(tail.restarted());
 }
@@ -61,7 +61,7 @@ TEST_CASE("a line nested so deeply that printing it would run out of stack is pa
   folder.append("config.resolved.toml", "");
   folder.append("metrics.jsonl", R"({"event":"evaluation","x":)" + std::string(300000, '[') +
                                      std::string(300000, ']') + "}\n" + step_line(4, 1.5));
-  RunView view(folder.path);
+  RunView view(folder.path());
   CHECK(to_json(view.refresh()).dump().size() < 2000);
   CHECK(view.refresh().steps_done == 5);
 }
@@ -74,7 +74,7 @@ TEST_CASE("what a run's files say cannot steer the terminal") {
   folder.append("times.jsonl",
                 R"({"event":"times","slowest":{"rank":0,"host":"\u001b[31m"},"advice":"\u001b[0m"})"
                 "\n");
-  RunView view(folder.path);
+  RunView view(folder.path());
   const RunState& state = view.refresh();
   for (const std::string& line : watch_block(state, false, 0)) CHECK(line.find('\x1b') == std::string::npos);
   CHECK(watch_line(state).find('\x1b') == std::string::npos);
@@ -83,13 +83,13 @@ TEST_CASE("what a run's files say cannot steer the terminal") {
 
 TEST_CASE("a run is seen growing, with a torn line, and ends with its exit code") {
   const Folder folder;
-  CHECK_THROWS_WITH(RunView(folder.path), Contains("no run's folder"));
-  CHECK_THROWS_WITH(RunView(folder.path / "no"), Contains("there is no run at"));
+  CHECK_THROWS_WITH(RunView(folder.path()), Contains("no run's folder"));
+  CHECK_THROWS_WITH(RunView(folder.path() / "no"), Contains("there is no run at"));
   folder.append("config.resolved.toml", "");
-  RunView view(folder.path);
+  RunView view(folder.path());
   CHECK(view.refresh().status == "starting");
   CHECK_FALSE(watch_block(view.refresh(), false, 80).empty());
-  replace_file(folder.path / "result.json", result);
+  replace_file(folder.path() / "result.json", result);
   folder.append("metrics.jsonl", step_line(0, 2.5) + step_line(1, 2.25) + R"({"event":"step","st)");
   const RunState now = view.refresh();
   CHECK((now.status == "running" && now.steps_done == 2 && now.ranks == 2 && now.hosts == 2));
@@ -117,7 +117,7 @@ TEST_CASE("a run is seen growing, with a torn line, and ends with its exit code"
   std::string ended = result;
   ended.replace(ended.find("running"), 7, "time_limit");
   ended.replace(ended.find("null"), 4, "85");
-  replace_file(folder.path / "result.json", ended);
+  replace_file(folder.path() / "result.json", ended);
   const RunState last = view.refresh();
   CHECK(last.ended());
   CHECK(last.exit_code == 85);
@@ -131,7 +131,7 @@ TEST_CASE("what is not as it should be is unknown, and no error") {
   folder.append("metrics.jsonl",
                 "[]\n7\n{\"event\":3}\n{\"event\":\"step\",\"step\":\"x\",\"loss\":null}\n\xff\n");
   folder.append("times.jsonl", "{\"event\":\"end\",\"slowest\":7,\"share\":[],\"ranks\":5}\n");
-  RunView view(folder.path);
+  RunView view(folder.path());
   const RunState state = view.refresh();
   CHECK(state.status == "running");
   CHECK_FALSE(state.loss);
@@ -153,9 +153,9 @@ TEST_CASE("a run whose process is gone was killed; one that is silent but alive 
   ::gethostname(host, sizeof host - 1);
   const auto long_ago = fs::file_time_type::clock::now() - std::chrono::hours(1);
   const auto state_with = [&](long process, const std::string& on, bool silent) {
-    replace_file(folder.path / ".lock", fmt::format("process {} on {}", process, on));
-    fs::last_write_time(folder.path / "metrics.jsonl", silent ? long_ago : fs::file_time_type::clock::now());
-    return RunView(folder.path).refresh();
+    replace_file(folder.path() / ".lock", fmt::format("process {} on {}", process, on));
+    fs::last_write_time(folder.path() / "metrics.jsonl", silent ? long_ago : fs::file_time_type::clock::now());
+    return RunView(folder.path()).refresh();
   };
   CHECK(state_with(::getpid(), host, true).status == "running");
   CHECK(state_with(child, "another-host", true).status == "running");
