@@ -156,7 +156,7 @@ Outcome Loop::run() {
                     "the state at the end could not be saved: " + disk_.last_failure(), step + 1);
     if (leave)
       return finish(Exit::time_limit, "time_limit", fmt::format("stopped after step {}", step), step + 1);
-    if (save_due(step)) save_behind(step + 1);
+    if (save_due(step) && !last) save_behind(step + 1);
   }
   return finish(Exit::ok, "completed", "", schedule_.steps());
 }
