@@ -1,16 +1,16 @@
 """A run from images to compared results."""
 import json
-import os
 import shutil
 import signal
-import subprocess
 import time
 import unittest
 
-from convoy_cli import CONVOY, ConvoyTest, convoy, mpirun
+from convoy_cli import ConvoyTest, convoy
 
 
 class Run(ConvoyTest):
+    endless = ["--set", "train.epochs=20000", "--set", "train.evaluate_every=0", "--checkpoint-epochs", 0]
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -68,24 +68,45 @@ class Run(ConvoyTest):
         self.assertIn("network.width", out)
 
     def test_a_stopped_run_goes_on_at_the_exact_step(self):
-        long = ["--set", "train.epochs=300", "--set", "train.evaluate_every=0"]
-        command = [str(CONVOY), "train", str(self.job), *map(str, self.sets), "--out", str(self.folder / "stopped"), *long,
-                   "--quiet"]
+        seldom = ["--checkpoint-epochs", 0]  # the disk is not what is tested
+        long = ["--set", "train.epochs=300", "--set", "train.evaluate_every=0", *seldom]
         straight = self.train("straight", *long)
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        metrics = self.folder / "stopped/metrics.jsonl"
-        while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 5):
-            time.sleep(0.01)
-        self.assertIsNone(process.poll(), "the run ended before it could be stopped")
+        process = self.begin("stopped", *long)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(), 85)
         self.assertEqual(self.result("stopped")["status"], "time_limit")
-        self.must("train", "--resume", self.folder / "stopped", "--threads", 1, "--oversubscribe", "--quiet", ranks=2)
+        self.must("train", "--resume", self.folder / "stopped", "--threads", 1, "--oversubscribe", "--quiet", *seldom, ranks=2)
         resumed = self.result("stopped")
         self.assertEqual(resumed["numerics"]["final_weights_xxh3"], straight["numerics"]["final_weights_xxh3"])
-        lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+        lines = [json.loads(line) for line in (self.folder / "stopped/metrics.jsonl").read_text().splitlines()]
         steps = [line["step"] for line in lines if line["event"] == "step"]
         self.assertEqual(steps, list(range(900)))
+
+    def test_every_signal_is_a_checkpoint_and_85(self):
+        for number in (signal.SIGINT, signal.SIGUSR1):
+            run = self.folder / number.name
+            process = self.begin(run.name, *self.endless)
+            process.send_signal(number)
+            self.assertEqual(process.wait(60), 85)
+            done = self.result(run.name)["steps"]["count"]
+            self.assertEqual([path.name for path in (run / "checkpoints").iterdir()][-1:], [f"checkpoint-{done:08}.h5"])
+
+    def test_a_second_signal_ends_at_once(self):
+        # The reference's plain loops make a step of seconds, so that both signals come within it.
+        process = self.begin("impatient", *self.endless, "--backend", "reference", "--set", "minibatch.images=512", steps=1)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)  # another one, as two of the same may arrive as one
+        self.assertIn(process.wait(60), (-signal.SIGTERM, -signal.SIGINT))
+        self.assertNotEqual(self.result("impatient")["status"], "time_limit")
+        self.assertFalse(list((self.folder / "impatient/checkpoints").iterdir()))
+
+    def test_a_folder_in_use_is_75_and_left_alone(self):
+        process = self.begin("busy", *self.endless)
+        for again in (["--resume", self.folder / "busy"],
+                      [self.job, *self.sets, "--out", self.folder / "busy", "--resume", "auto"]):
+            self.refused(75, "train", *again, "--quiet", says=["busy", f"in use by process {process.pid} on", "wait until"])
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(60), 85)
 
     def test_a_plain_resume_computes_as_the_run_did(self):
         self.must("train", self.job, *self.sets, "--out", self.folder / "slow", "--quiet", "--backend", "reference", "--road",
@@ -129,19 +150,11 @@ class Run(ConvoyTest):
         self.assertGreater(counts["nonfinite"], 0)
 
     def test_a_signal_to_mpirun_reaches_the_run(self):
-        run = self.folder / "signalled"
-        command = [*mpirun(2), CONVOY, "train", self.job, *self.sets, "--oversubscribe", "--out", run, "--quiet", "--set",
-                   "train.epochs=20000"]
-        environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-        self.addCleanup(process.kill)
-        metrics = run / "metrics.jsonl"
-        while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 5):
-            time.sleep(0.01)
+        process = self.begin("signalled", *self.endless, ranks=2)
         process.send_signal(signal.SIGUSR1)
         self.assertEqual(process.wait(120), 85)
         self.assertEqual(self.result("signalled")["status"], "time_limit")
-        self.assertTrue(list((run / "checkpoints").glob("*.h5")))
+        self.assertTrue(list((self.folder / "signalled/checkpoints").glob("*.h5")))
 
     def test_a_run_in_two_pieces_is_the_run(self):
         run = self.folder / "pieces"
@@ -213,6 +226,7 @@ class Run(ConvoyTest):
         self.assertEqual(err.count("going back to the last checkpoint"), 1)
         self.assertIn("step 1 has failed twice", err)
         self.assertEqual(self.result("rolled")["status"], "diverged")
+
 
 if __name__ == "__main__":
     unittest.main()

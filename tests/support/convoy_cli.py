@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -117,6 +118,25 @@ class ConvoyTest(unittest.TestCase):
         self.must("train", job or self.job, *self.sets, "--out", self.folder / name, "--quiet", "--oversubscribe", *more,
                   ranks=ranks, **options)
         return self.result(name)
+
+    def begin(self, name, *more, ranks=0, steps=5, env=None):
+        """A `convoy train` under way, with so many steps behind it."""
+        run = self.folder / name
+        command = [*(mpirun(ranks) if ranks else []), CONVOY, "train", self.job, *self.sets, "--out", run, "--quiet",
+                   "--oversubscribe", *more]
+        environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **(env or {}))
+        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env=environment)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        self.await_steps(process, name, steps)
+        return process
+
+    def await_steps(self, process, name, steps):
+        metrics = self.folder / name / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.read_text().count('"event":"step"') >= steps):
+            time.sleep(0.01)
+        self.assertIsNone(process.poll(), "the run ended before it could be disturbed")
 
     def result(self, name):
         return json.loads((self.folder / name / "result.json").read_text())
