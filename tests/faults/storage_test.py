@@ -1,8 +1,10 @@
 """Full disks, killed packers, sets that do not fit: nothing half-written in place of something whole."""
 import signal
+import struct
 import subprocess
 import time
 import unittest
+import zlib
 
 from convoy_cli import CONVOY, ConvoyTest, ROOT, convoy
 
@@ -41,11 +43,47 @@ class Storage(ConvoyTest):
                               env=self.full_disk(run / "checkpoints", one * 5 // 2))
         self.assertEqual(code, 75, err)
         self.assertIn("No space left", err)
+        self.assertIn("the run goes on, earlier checkpoints are whole", err)
+        self.assertEqual((run / "metrics.jsonl").read_text().count('"event":"step"'), 6)
         kept = sorted((run / "checkpoints").glob("checkpoint-*.h5"))
         self.assertGreater(len(kept), 0, "the checkpoints from before the disk was full")
         self.must("train", "--resume", run, "--threads", 1, "--quiet")
         self.assertEqual(self.result("cramped")["numerics"]["final_weights_xxh3"],
                          straight["numerics"]["final_weights_xxh3"])
+
+    def test_a_checkpoint_that_found_no_room_is_a_warning_where_a_later_one_does(self):
+        run = self.folder / "tight"
+        code, _, err = convoy("train", self.job, *self.sets, "--out", run, "--checkpoint-steps", 1, "--quiet",
+                              env=self.full_disk("checkpoint-00000003", 0))
+        self.assertEqual(code, 0, err)
+        self.assertEqual(err.count("no checkpoint at step 3: "), 1, err)
+        self.assertEqual(self.result("tight")["status"], "completed")
+
+    def test_a_final_result_that_finds_no_room_is_75_and_written_on_resume(self):
+        run = self.folder / "untold"
+        self.refused(75, "train", self.job, *self.sets, "--out", run, "--quiet", says=["is not the final result", "--resume"],
+                     env=self.full_disk(run / "result.json", 0))
+        self.assertFalse((run / "result.json").exists())
+        self.must("train", "--resume", run, "--threads", 1, "--quiet")
+        self.assertEqual(self.result("untold")["status"], "completed")
+
+    def test_no_memory_to_decode_an_image_is_75_and_no_fault_of_the_image(self):
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.folder / "no_memory.so", ROOT / "tests/faults/no_memory.c"],
+                       check=True)
+        side, images = 2000, self.folder / "large"
+        def chunk(name, data):
+            return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name in ("a", "b"):
+            (images / name).mkdir(parents=True)
+            rows = (b"\0" + bytes(3 * side)) * side
+            (images / name / "black.png").write_bytes(
+                b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) +
+                chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
+        pack = ["pack", images, "--out", self.folder / "set/large", "--on-bad", "quarantine", "--quiet"]
+        self.refused(75, *pack, says=["black.png", "no memory to decode it", "run it again"],
+                     env={"LD_PRELOAD": str(self.folder / "no_memory.so"), "CONVOY_MEMORY_BYTES": str(8 << 20)})
+        self.must(*pack)
+        self.assertFalse((self.folder / "set/large/quarantine.tsv").exists())
 
     def killed_pack(self, name, per_class):
         """Kills a pack once its first shard is whole; the pack's arguments, and whether it was killed before its end."""
@@ -78,6 +116,7 @@ class Storage(ConvoyTest):
         out = self.folder / "set/lonely"
         self.refused(1, "pack", lonely, "--out", out, "--quiet", says=[str(lonely), "one class only", only.name])
         self.assertFalse((out / "dataset.json").exists())
+
     def test_a_held_out_set_of_other_classes(self):
         self.must("synth", "--out", self.folder / "other", "--classes", 5, "--train-per-class", 2, "--val-per-class", 2)
         self.must("pack", self.folder / "other/val", "--out", self.folder / "set/other", "--quiet")
