@@ -59,7 +59,7 @@ std::string advise(const Attribution& a, const std::vector<RankTimes>& ranks) {
 
 }  // namespace
 
-RankTimes sum_up(int rank, const std::string& host, const std::vector<StepTimes>& steps) {
+RankTimes sum_up(int rank, const std::string& host, std::span<const StepTimes> steps) {
   RankTimes times{.rank = rank, .host = host, .steps = static_cast<int64_t>(steps.size())};
   if (steps.empty()) return times;
   std::vector<double> own;

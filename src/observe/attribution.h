@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ struct RankTimes {
   double p50 = 0, p95 = 0;  // of a step's own time: all but the exposed communication and `other`
   double own() const { return mean.data_wait + mean.compute + mean.optimizer; }
 };
-RankTimes sum_up(int rank, const std::string& host, const std::vector<StepTimes>& steps);
+RankTimes sum_up(int rank, const std::string& host, std::span<const StepTimes> steps);
 
 nlohmann::ordered_json to_json(const RankTimes& times);
 RankTimes rank_times(const nlohmann::ordered_json& json);

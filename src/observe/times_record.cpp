@@ -1,9 +1,9 @@
 #include "observe/times_record.h"
 
+#include <string>
+#include <vector>
+
 namespace convoy {
-namespace {
-constexpr size_t most = 1 << 18;
-}
 
 TimesRecord::TimesRecord(std::filesystem::path file, Communicator& comm, Log log)
     : path_(std::move(file)), comm_(comm), log_(log), guard_(log) {}
@@ -15,8 +15,8 @@ Carried TimesRecord::start(int64_t step, const FinalRecord&) {
 
 void TimesRecord::step(const StepRecord& record) {
   if (record.warmup) return;
-  if (since_.size() < most) since_.push_back(record.times);
-  if (all_.size() < most) all_.push_back(record.times);
+  since_.add(record.times);
+  all_.add(record.times);
 }
 
 void TimesRecord::evaluation(const EvaluationRecord& record) {
@@ -26,10 +26,11 @@ void TimesRecord::evaluation(const EvaluationRecord& record) {
 
 void TimesRecord::finish(const FinalRecord& record) { tell("end", record.steps - 1, all_); }
 
-void TimesRecord::tell(const char* event, int64_t step, const std::vector<StepTimes>& steps) {
-  const std::string mine = to_json(sum_up(comm_.rank(), comm_.host(), steps)).dump();
-  const std::vector<std::string> texts = comm_.gather(mine);
-  if (comm_.rank() != 0 || steps.empty()) return;
+void TimesRecord::tell(const char* event, int64_t step, const Thinned<StepTimes>& steps) {
+  RankTimes mine = sum_up(comm_.rank(), comm_.host(), steps.values());
+  mine.steps = steps.count();
+  const std::vector<std::string> texts = comm_.gather(to_json(mine).dump());
+  if (comm_.rank() != 0 || steps.count() == 0) return;
   guard_([&] {
     std::vector<RankTimes> ranks;
     for (const std::string& text : texts) ranks.push_back(rank_times(Json::parse(text)));

@@ -2,14 +2,14 @@
 //   {"event": "evaluation" | "end", "step": n, "share": {...}, "slowest": {...}, "advice": ..., "ranks": [{...}]}
 // with the shares and sentences of observe/attribution.h, a line in the log, and the advice where there is one. "end"
 // is over all steps of the launch. A launch's first step pays for set-up and is left out. Collective: one on every rank;
-// rank 0 writes. Memory: 48 bytes a step, of the first 2^18 steps.
+// rank 0 writes. Means and quantiles of very many steps are those of an even sample.
 #pragma once
 
 #include <filesystem>
 #include <memory>
-#include <vector>
 
 #include "base/log.h"
+#include "base/thinned.h"
 #include "observe/attribution.h"
 #include "observe/guard.h"
 #include "port/communicator.h"
@@ -27,14 +27,14 @@ class TimesRecord final : public Record {
   void finish(const FinalRecord& record) override;
 
  private:
-  void tell(const char* event, int64_t step, const std::vector<StepTimes>& steps);
+  void tell(const char* event, int64_t step, const Thinned<StepTimes>& steps);
 
   std::filesystem::path path_;
   Communicator& comm_;
   Log log_;
   Guard guard_;
-  std::unique_ptr<Metrics> file_;       // rank 0's
-  std::vector<StepTimes> since_, all_;  // the last evaluation; the start
+  std::unique_ptr<Metrics> file_;   // rank 0's
+  Thinned<StepTimes> since_, all_;  // the last evaluation; the start
 };
 
 }  // namespace convoy

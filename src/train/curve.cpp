@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 namespace convoy {
 namespace {
 
 // Averaged in at most 400 groups: a long run's noise does not become a black band.
-std::vector<PlotPoint> smooth(const std::vector<PlotPoint>& steps) {
+std::vector<PlotPoint> smooth(std::span<const PlotPoint> steps) {
   const size_t group = (steps.size() + 399) / 400;
   std::vector<PlotPoint> line;
   for (size_t i = 0; i < steps.size(); i += group) {
@@ -28,7 +29,7 @@ Curve::Curve(std::string title, int64_t images_per_epoch)
 void Curve::add(const Json& line) {
   if (line.at("event") == "step" && line.at("loss").is_number()) {
     const double images = (line.at("step").get<double>() + 1) * line.at("images").get<double>();
-    loss_.push_back({images / images_per_epoch_, line.at("loss")});
+    loss_.add({images / images_per_epoch_, line.at("loss")});
   }
   if (line.at("event") == "evaluation" && line.at("held_out_top1").is_number())
     top1_.push_back({line.at("epoch"), 100.0 * line.at("held_out_top1").get<double>()});
@@ -44,7 +45,7 @@ std::string Curve::svg() const {
   return Plot{
       .title = title_,
       .x_label = "epochs",
-      .left = {.label = "training loss (nats)", .unit = "", .lines = {{.points = smooth(loss_)}}},
+      .left = {.label = "training loss (nats)", .unit = "", .lines = {{.points = smooth(loss_.values())}}},
       .right = {.label = accuracy, .unit = " %", .lines = {{.points = top1_, .dots = true}}, .high = 100}}
       .svg();
 }

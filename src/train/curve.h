@@ -1,10 +1,12 @@
 // curve.svg: training loss and held-out top-1 over epochs, one self-contained file that follows the viewer's
-// light or dark scheme. Fed with the lines of metrics.jsonl as they come; keeps two numbers of each.
+// light or dark scheme. Fed with the lines of metrics.jsonl as they come; keeps two numbers of each, of long runs an even
+// sample.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "base/thinned.h"
 #include "train/metrics.h"
 #include "train/plot.h"
 
@@ -19,7 +21,8 @@ class Curve {
  private:
   std::string title_;
   double images_per_epoch_;
-  std::vector<PlotPoint> loss_, top1_;  // epochs; nats and per cent
+  Thinned<PlotPoint> loss_;      // epochs and nats
+  std::vector<PlotPoint> top1_;  // epochs and per cent
 };
 
 }  // namespace convoy

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "train/record.h"
@@ -21,7 +22,7 @@ class Metrics {
   // Keeps the lines of steps below `first_step` and appends after them.
   Metrics(const std::filesystem::path& path, int64_t first_step);
   void append(const Json& line);
-  const std::vector<Json>& kept() const { return kept_; }
+  std::vector<Json> take_kept() { return std::move(kept_); }  // once
 
  private:
   std::filesystem::path path_;

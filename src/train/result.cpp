@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <type_traits>
 
 #include "base/file.h"
@@ -106,10 +107,13 @@ void Result::resume(const std::vector<Json>& metrics, int64_t step) {
 }
 
 void Result::count(double seconds, bool warmup) {
-  if (warmup)
+  if (warmup) {
     ++launches_first_;
-  else
-    step_seconds_.push_back(seconds);
+    return;
+  }
+  step_seconds_.add(seconds);
+  shortest_ = std::min(shortest_, seconds);
+  longest_ = std::max(longest_, seconds);
 }
 
 void Result::step(const StepRecord& record) {
@@ -173,10 +177,15 @@ Json Result::steps() const {
   Json json{{"count", steps_done_},          {"planned", Schedule(experiment_, train_.samples).steps()},
             {"resumed_at", resumed_at_},     {"warmup_dropped", launches_first_},
             {"skipped_nonfinite", skipped_}, {"gradient_outliers", outliers_}};
-  const std::vector<double>& seconds = step_seconds_;
-  json["seconds"] = seconds.empty() ? Json(nullptr) : quantiles(seconds);
-  const size_t stride = (seconds.size() + raw_samples - 1) / raw_samples;
-  json["samples_stride"] = std::max<size_t>(stride, 1);
+  const std::span<const double> seconds = step_seconds_.values();
+  json["seconds"] = nullptr;
+  if (!seconds.empty()) {
+    json["seconds"] = quantiles({seconds.begin(), seconds.end()});
+    json["seconds"]["min"] = shortest_;
+    json["seconds"]["max"] = longest_;
+  }
+  const size_t stride = std::max<size_t>((seconds.size() + raw_samples - 1) / raw_samples, 1);
+  json["samples_stride"] = static_cast<int64_t>(stride) * step_seconds_.stride();
   Json samples = Json::array();
   for (size_t i = 0; i < seconds.size(); i += stride) samples.push_back(seconds[i]);
   json["samples_s"] = std::move(samples);
@@ -197,8 +206,9 @@ Json Result::efficiency() const {
   Json json{{"flops_per_image", known_.flops_per_image > 0 ? Json(known_.flops_per_image) : Json(nullptr)},
             {"images_per_s", nullptr},
             {"flops_per_s", nullptr}};
-  if (step_seconds_.empty()) return json;
-  const double median = quantiles(step_seconds_).at("median");
+  const std::span<const double> seconds = step_seconds_.values();
+  if (seconds.empty()) return json;
+  const double median = quantiles({seconds.begin(), seconds.end()}).at("median");
   const double speed = static_cast<double>(experiment_.minibatch.global()) / median;
   json["images_per_s"] = speed;
   if (known_.flops_per_image > 0) json["flops_per_s"] = speed * static_cast<double>(known_.flops_per_image);

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "base/thinned.h"
 #include "train/experiment.h"
 #include "train/metrics.h"
 #include "train/placement.h"
@@ -49,11 +51,12 @@ class Result {
   int64_t resumed_at_ = 0, steps_done_ = 0;
   std::vector<Json> epochs_;
   // Of all steps, launches before this one included, but each launch's first.
-  std::vector<double> step_seconds_;
-  int64_t launches_first_ = 0;  // those left out
+  Thinned<double> step_seconds_;
+  double shortest_ = std::numeric_limits<double>::infinity(), longest_ = 0;
+  int64_t launches_first_ = 0;          // those left out
   int64_t skipped_ = 0, outliers_ = 0;  // steps, see StepRecord
-  FinalRecord before_;          // seconds of earlier launches; initialization is not in the metrics
-  RangeErrors wire_;                  // over all steps, restored ones included
+  FinalRecord before_;                  // seconds of earlier launches; initialization is not in the metrics
+  RangeErrors wire_;                    // over all steps, restored ones included
   FinalRecord known_;
 };
 

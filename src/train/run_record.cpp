@@ -39,15 +39,16 @@ void RunRecord::draw() {
 
 Carried RunRecord::start(int64_t step, const FinalRecord& known) {
   metrics_ = std::make_unique<Metrics>(directory_.metrics(), step);
-  result_.resume(metrics_->kept(), step);
+  const std::vector<Json> kept = metrics_->take_kept();  // a long run's are many: not beyond this call
+  result_.resume(kept, step);
   result_.know(known);
-  for (const Json& line : metrics_->kept()) curve_.add(line);
+  for (const Json& line : kept) curve_.add(line);
   progress_.start(step, schedule_.steps(), schedule_.global(), samples_);
   const size_t ranks = known.ranks.size();
   log_.info("{} steps of {} images, {} rank{}, {}; results in {}", schedule_.steps(), schedule_.global(),
             ranks, ranks == 1 ? "" : "s", known.claim, directory_.root.string());
   careful(directory_.result(), [&] { result_.write(directory_.result()); });
-  return carried(metrics_->kept());
+  return carried(kept);
 }
 
 void RunRecord::step(const StepRecord& record) {

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <span>
 
+#include "base/thinned.h"
 #include "net/cost.h"
 #include "train/diagnosis.h"
 #include "train/evaluate.h"
@@ -85,7 +87,7 @@ class Loop {
   Reducer reducer_;
   Checkpoints disk_;
   std::string hash_, arithmetic_, fingerprint_, claim_;
-  std::vector<StepTimes> times_;
+  Thinned<StepTimes> times_;
   Guard guard_;
   std::optional<Totals> held_out_;
   double init_seconds_ = 0, train_seconds_ = 0, evaluate_seconds_ = 0, since_evaluation_ = 0;
@@ -199,7 +201,7 @@ void Loop::keep(StepTimes& times) {
   train_seconds_ += times.total;
   slowest_.step = std::max(slowest_.step, times.total);
   since_evaluation_ += times.total;
-  if (times_.size() < 1 << 20) times_.push_back(times);
+  times_.add(times);
 }
 
 Loop::Sums Loop::sum_over_ranks(const Totals& mine, int64_t step) {
@@ -337,7 +339,8 @@ RankReport Loop::report() {
   mine.partial_sum_bytes =
       reducer_bytes(arena_.layout(), reducer_options(job_.placement, wire_), job_.comm.size(), share_.count);
   mine.peak_rss_bytes = peak_rss_bytes();
-  if (times_.size() > 1) mine.median = median_of({times_.begin() + 1, times_.end()});
+  const std::span<const StepTimes> times = times_.values();
+  if (times.size() > 1) mine.median = median_of({times.begin() + 1, times.end()});
   return mine;
 }
 

@@ -123,6 +123,23 @@ TEST_CASE("result.json holds integers, nulls for what is not known, and the firs
   CHECK_FALSE(r["tool"]["version"] == "");
 }
 
+TEST_CASE("of a long run the result has an even sample of the steps, and their true extremes") {
+  Result result(experiment(), train_set, held_out_set, place(2, 1, {.backends = {"reference"}}), "run",
+                {"convoy"}, "none");
+  for (int64_t s = 0; s <= 20000; ++s)
+    result.step(step(s, s == 4321 ? 0.001 : s == 9999 ? 9.0 : 0.5 + 1e-6 * s));
+  const Json steps = result.json()["steps"];
+  CHECK(steps["seconds"]["min"] == 0.001);
+  CHECK(steps["seconds"]["max"] == 9.0);
+  CHECK(steps["seconds"]["median"].get<double>() == Approx(0.51).margin(1e-5));
+  const int64_t stride = steps["samples_stride"];
+  CHECK(stride == 8);
+  REQUIRE(steps["samples_s"].size() == 2500);  // of 20,000, without the first
+  for (const size_t i : {0, 1, 2, 1000, 2499})
+    CHECK(steps["samples_s"][i].get<double>() ==
+          Approx(0.5 + 1e-6 * (1.0 + static_cast<double>(stride) * i)));
+}
+
 TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a torn line is dropped") {
   const Folder folder;
   const RunDirectory run{folder.path()};
@@ -315,7 +332,8 @@ TEST_CASE("a run directory is made fresh, refused when it is not empty, and take
   run.lock.reset();
   CHECK(open_run_directory(path, true, experiment(), comm).root == path);
   fs::create_directories(folder.path() / "empty");
-  CHECK(open_run_directory(folder.path() / "empty", false, experiment(), comm).root == folder.path() / "empty");
+  CHECK(open_run_directory(folder.path() / "empty", false, experiment(), comm).root ==
+        folder.path() / "empty");
   CHECK_THROWS_WITH(open_run_directory(folder.path() / "none", true, experiment(), comm),
                     Catch::Contains("no run to resume"));
   CHECK_THROWS_WITH(open_run_directory(folder.path(), true, experiment(), comm),
