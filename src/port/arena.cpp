@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "port/weights_digest.h"
 
 namespace convoy {
 
@@ -30,7 +31,8 @@ ArenaOf<T>::ArenaOf(const Graph& graph, const Layout& layout, int states, const 
       layout_(layout),
       weights_(allocate(static_cast<size_t>(layout.elements) * sizeof(T))),
       grads_(allocate(static_cast<size_t>(layout.elements) * sizeof(T))) {
-  for (int i = 0; i < states; ++i) states_.push_back(allocate(static_cast<size_t>(layout.elements) * sizeof(T)));
+  for (int i = 0; i < states; ++i)
+    states_.push_back(allocate(static_cast<size_t>(layout.elements) * sizeof(T)));
 }
 
 template <class T>
@@ -70,14 +72,22 @@ void ArenaOf<T>::initialize(uint64_t seed) {
   weights_changed();
 }
 
+namespace {
+
+template <class T>
+void add_to(Digest& digest, const Graph& graph, const Layout& layout, std::span<const T> flat) {
+  for (const Segment& segment : layout.segments) {
+    const auto index = static_cast<size_t>(segment.index);
+    digest.add(segment.kind == Segment::Kind::parameter ? graph.params[index].name : graph.stats[index].name);
+    digest.add(flat.data() + segment.offset, static_cast<size_t>(segment.count) * sizeof(T));
+  }
+}
+
+}  // namespace
+
 template <class T>
 void ArenaOf<T>::digest_of(const Buffer& values, Digest& into) const {
-  const std::span<T> flat = span_of(values);
-  for (const Segment& segment : layout_.segments) {
-    const auto index = static_cast<size_t>(segment.index);
-    into.add(segment.kind == Segment::Kind::parameter ? graph_.params[index].name : graph_.stats[index].name);
-    into.add(flat.data() + segment.offset, static_cast<size_t>(segment.count) * sizeof(T));
-  }
+  add_to<T>(into, graph_, layout_, span_of(values));
 }
 
 template <class T>
@@ -91,6 +101,12 @@ template <class T>
 std::string ArenaOf<T>::digest_states() const {
   Digest digest;
   for (const Buffer& state : states_) digest_of(state, digest);
+  return digest.hex();
+}
+
+std::string weights_digest(const Graph& graph, const Layout& layout, std::span<const float> weights) {
+  Digest digest;
+  add_to(digest, graph, layout, weights);
   return digest.hex();
 }
 

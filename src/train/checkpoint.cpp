@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "port/weights_digest.h"
 #include "train/checkpoint_hdf5.h"
 
 namespace convoy {
@@ -41,7 +42,7 @@ std::string checksum(std::span<const float> values) {
   return digest.hex();
 }
 
-std::span<const float> piece(std::span<const float> flat, const Tensor& tensor) {
+std::span<const float> values_of(std::span<const float> flat, const Tensor& tensor) {
   return flat.subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.count));
 }
 
@@ -59,49 +60,39 @@ void probe_space(const fs::path& path, size_t bytes) {
     fail_errno(error, fmt::format("cannot write {} bytes to {}", bytes, path.string()));
 }
 
-std::vector<CheckpointDraft::Piece> write_structure(const fs::path& path, const Graph& graph,
-                                                    const Arena& arena, const Snapshot& snapshot) {
-  std::vector<CheckpointDraft::Piece> pieces;
+// Where a tensor's bytes go.
+struct Piece {
+  uint64_t file_offset;
+  std::span<const float> values;
+};
+
+// Everything but the tensors' values: their checksums, too.
+std::vector<Piece> write_structure(const fs::path& path, const Graph& graph, const Layout& layout,
+                                   const Flats& flats, const Snapshot& snapshot) {
+  std::vector<Piece> pieces;
   checkpoint::Handle file = checkpoint::create_file(path);
   checkpoint::write_attribute(file, "schema", std::string(schema));
   checkpoint::write_attribute(file, "network", graph.name);
   checkpoint::write_attribute(file, "step", snapshot.step);
   checkpoint::write_attribute(file, "seed", static_cast<int64_t>(snapshot.seed));
-  checkpoint::write_attribute(file, "states", int64_t{arena.states()});
+  checkpoint::write_attribute(file, "states", static_cast<int64_t>(flats.size()) - 1);
   checkpoint::write_attribute(file, "experiment_hash", snapshot.hash);
   checkpoint::write_attribute(file, "experiment", snapshot.arithmetic);
   checkpoint::write_attribute(file, "fingerprint", snapshot.fingerprint);
   checkpoint::write_attribute(file, "claim", snapshot.claim);
-  checkpoint::write_attribute(file, "weights_digest", arena.digest());
-  const Flats flats = flats_of(arena);
+  checkpoint::write_attribute(file, "weights_digest", weights_digest(graph, layout, flats[0]));
   for (size_t flat = 0; flat < flats.size(); ++flat) {
     const checkpoint::Handle group =
         checkpoint::create_group(file, flat == 0 ? "weights" : fmt::format("state{}", flat - 1));
-    for (const Tensor& tensor : tensors_of(graph, arena.layout())) {
+    for (const Tensor& tensor : tensors_of(graph, layout)) {
       const checkpoint::Handle dataset = checkpoint::create_dataset(group, tensor.name, tensor.shape);
-      checkpoint::write_attribute(dataset, "xxh3", checksum(piece(flats[flat], tensor)));
-      pieces.push_back({checkpoint::offset_of(dataset), flat, static_cast<size_t>(tensor.offset),
-                        static_cast<size_t>(tensor.count)});
+      const std::span<const float> values = values_of(flats[flat], tensor);
+      checkpoint::write_attribute(dataset, "xxh3", checksum(values));
+      pieces.push_back({checkpoint::offset_of(dataset), values});
     }
   }
   file.close(path.string());
   return pieces;
-}
-
-// After an error of `write` nothing is left under the temporary name.
-template <class F>
-void or_removed(const CheckpointDraft& draft, F write) {
-  try {
-    write();
-  } catch (const std::exception& error) {
-    std::error_code ignored;
-    fs::remove(draft.temporary, ignored);
-    if (dynamic_cast<const BrokenCheckpoint*>(&error) !=
-        nullptr)  // HDF5 gives no errno: space is the likeliest cause
-      fail(Exit::temporary, "cannot write the checkpoint {}: {} (is there space left?)", draft.path.string(),
-           error.what());
-    throw;
-  }
 }
 
 Snapshot read_heading(hid_t file) {
@@ -164,33 +155,33 @@ Flats flats_of(const Arena& arena) {
   return flats;
 }
 
-CheckpointDraft draft_checkpoint(const fs::path& path, const Graph& graph, const Arena& arena,
-                                 const Snapshot& snapshot) {
-  CheckpointDraft draft{.path = path, .temporary = path, .pieces = {}};
-  draft.temporary += ".tmp";
-  or_removed(draft, [&] {
+void write_checkpoint(const fs::path& path, const Graph& graph, const Layout& layout, const Flats& values,
+                      const Snapshot& snapshot) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  try {
     size_t bytes = 0;
-    for (const auto& flat : flats_of(arena)) bytes += flat.size_bytes();
-    probe_space(draft.temporary, bytes);
-    draft.pieces = write_structure(draft.temporary, graph, arena, snapshot);
-  });
-  return draft;
-}
-
-void complete_checkpoint(const CheckpointDraft& draft, const Flats& values) {
-  or_removed(draft, [&] {
-    File file(draft.temporary, File::Mode::update);
-    for (const CheckpointDraft::Piece& piece : draft.pieces) {
-      const std::span<const float> of = values.at(piece.flat).subspan(piece.begin, piece.count);
-      file.write_at(piece.file_offset, of.data(), of.size_bytes());
-    }
-    publish(draft.temporary, draft.path);
-  });
+    for (const auto& flat : values) bytes += flat.size_bytes();
+    probe_space(temporary, bytes);
+    const std::vector<Piece> pieces = write_structure(temporary, graph, layout, values, snapshot);
+    File file(temporary, File::Mode::update);
+    for (const Piece& piece : pieces)
+      file.write_at(piece.file_offset, piece.values.data(), piece.values.size_bytes());
+    publish(temporary, path);
+  } catch (const std::exception& error) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    if (dynamic_cast<const BrokenCheckpoint*>(&error) !=
+        nullptr)  // HDF5 gives no errno: space is the likeliest cause
+      fail(Exit::temporary, "cannot write the checkpoint {}: {} (is there space left?)", path.string(),
+           error.what());
+    throw;
+  }
 }
 
 void write_checkpoint(const fs::path& path, const Graph& graph, const Arena& arena,
                       const Snapshot& snapshot) {
-  complete_checkpoint(draft_checkpoint(path, graph, arena, snapshot), flats_of(arena));
+  write_checkpoint(path, graph, arena.layout(), flats_of(arena), snapshot);
 }
 
 Snapshot read_checkpoint(const fs::path& path, const Graph& graph, Arena& arena, bool states) {

@@ -1,9 +1,8 @@
 // One checkpoint file: HDF5, readable by h5py. Datasets /weights/<name> and /state<i>/<name> in canonical
 // layout (OIHW; the running statistics are among the weights), each with an attribute xxh3; the root's
 // attributes say what it is. Written under a temporary name, synced and renamed, so that a file with its
-// final name is whole. Memory is written and read in place, without a copy. Writing has two halves, so that the second,
-// which alone takes long, may run beside the training: a draft (structure and checksums, by HDF5, whose calls one thread
-// makes), then the tensors' bytes, which are plain writes.
+// final name is whole. Memory is written and read in place, without a copy. Any thread may call, but one at a time:
+// HDF5's calls are not made for more.
 #pragma once
 
 #include <cstdint>
@@ -36,21 +35,9 @@ class BrokenCheckpoint : public Error {
 using Flats = std::vector<std::span<const float>>;
 Flats flats_of(const Arena& arena);
 
-// `path`.tmp with everything but the tensors' values.
-struct CheckpointDraft {
-  struct Piece {
-    uint64_t file_offset;
-    size_t flat, begin, count;  // floats of one of the Flats
-  };
-  std::filesystem::path path, temporary;
-  std::vector<Piece> pieces;
-};
-
-CheckpointDraft draft_checkpoint(const std::filesystem::path& path, const Graph& graph, const Arena& arena,
-                                 const Snapshot& snapshot);
-// The values of the arena that was drafted, wherever they are by now; then synced and renamed. Any thread.
-void complete_checkpoint(const CheckpointDraft& draft, const Flats& values);
-// Both. After a failure of any of the three there is no temporary file.
+// `values`: an arena's of this layout, or a copy of them. After a failure there is no temporary file.
+void write_checkpoint(const std::filesystem::path& path, const Graph& graph, const Layout& layout,
+                      const Flats& values, const Snapshot& snapshot);
 void write_checkpoint(const std::filesystem::path& path, const Graph& graph, const Arena& arena,
                       const Snapshot& snapshot);
 // Weights and states (if `states`) of `path` into the arena, checksums verified. Refuses another network,

@@ -111,6 +111,8 @@ int64_t Checkpoints::restore(Arena& arena, const Snapshot& wanted, const StartFn
   for (int state = 0; state < arena.states(); ++state)
     comm_.broadcast(std::as_writable_bytes(arena.state(state)), 0);
   arena.weights_changed();
+  const bool saves_behind = policy_.every_steps > 0 || policy_.every_epochs > 0;
+  if (comm_.rank() == 0 && !policy_.directory.empty() && saves_behind) prepare_copy(arena);
   return step;
 }
 
@@ -167,40 +169,40 @@ bool Checkpoints::save(const Arena& arena, const Snapshot& now) {
   return saved;
 }
 
-void Checkpoints::copy(const Arena& arena) {
-  const Flats now = flats_of(arena);
-  if (copy_.empty()) {
-    for (const auto& flat : now) {
-      copy_.push_back(host_buffer(flat.size_bytes()));
-      copied_.emplace_back(reinterpret_cast<const float*>(copy_.back().get()), flat.size());
-    }
+void Checkpoints::prepare_copy(const Arena& arena) {
+  if (!copy_.empty()) return;
+  for (const auto& flat : flats_of(arena)) {
+    copy_.push_back(host_buffer(flat.size_bytes()));
+    copied_.emplace_back(reinterpret_cast<const float*>(copy_.back().get()), flat.size());
   }
-  for (size_t i = 0; i < now.size(); ++i) std::memcpy(copy_[i].get(), now[i].data(), now[i].size_bytes());
 }
 
 void Checkpoints::save_behind(const Arena& arena, const Snapshot& now) {
   if (policy_.directory.empty() || comm_.rank() != 0) return;
   wait();
   const auto start = std::chrono::steady_clock::now();
-  CheckpointDraft draft;
-  attempt(now.step, [&] {
-    copy(arena);
-    draft = draft_checkpoint(path_of(policy_.directory, now.step), graph_, arena, now);
-  });
+  prepare_copy(arena);
+  const Flats values = flats_of(arena);
+  for (size_t i = 0; i < values.size(); ++i)
+    std::memcpy(copy_[i].get(), values[i].data(), values[i].size_bytes());
   done_behind_ = false;
-  if (failure_.empty())
-    writer_ = std::thread([this, draft = std::move(draft), step = now.step] {
-      attempt(step, [&] { complete_checkpoint(draft, copied_); });
-      if (failure_.empty()) prune();
-      done_behind_ = failure_.empty();
-    });
+  writer_ = std::thread([this, layout = arena.layout(), now] {
+    const auto begin = std::chrono::steady_clock::now();
+    attempt(now.step,
+            [&] { write_checkpoint(path_of(policy_.directory, now.step), graph_, layout, copied_, now); });
+    if (failure_.empty()) prune();
+    writing_ = seconds_since(begin);
+    done_behind_ = failure_.empty();
+  });
   behind_ = {.step = now.step, .seconds = seconds_since(start)};
   seconds_ += behind_.seconds;
 }
 
 std::optional<Checkpoints::Saved> Checkpoints::saved_behind() {
   if (!done_behind_.exchange(false)) return {};
-  return behind_;
+  Saved saved = behind_;
+  saved.writing = writing_;
+  return saved;
 }
 
 }  // namespace convoy

@@ -2,8 +2,8 @@
 // ranks hold the same arena; save and restore are collective. A save that fails for want of space or
 // permission is a warning and the run goes on, the previous checkpoints intact; at the end it is an error if
 // the last state could not be saved. An older file that cannot be removed is a warning too, and no failure.
-// save_behind() keeps a copy of the arena (made at its first call, on rank 0) and a thread to write it; there is never
-// more than one checkpoint under way.
+// save_behind() copies the arena into memory that restore() has prepared on rank 0, and a thread does everything else:
+// that copy is all that the training waits for, unless the checkpoint before is still under way.
 #pragma once
 
 #include <atomic>
@@ -52,17 +52,18 @@ class Checkpoints {
   struct Saved {
     int64_t step = 0;    // steps done
     double seconds = 0;  // that the training waited for it
+    double writing = 0;  // seconds of the thread beside it
   };
   // What save_behind() has brought to its end since the last call; rank 0.
   std::optional<Saved> saved_behind();
-  double seconds() const { return seconds_; }  // that the training waited
+  double seconds() const { return seconds_; }                   // that the training waited
   const std::string& last_failure() const { return failure_; }  // "" if the newest save succeeded; rank 0
   Exit last_code() const { return code_; }                      // its error's code; on every rank
 
  private:
   int64_t newest_whole(Arena& arena, const Snapshot& wanted);
   void attempt(int64_t step, const std::function<void()>& write);
-  void copy(const Arena& arena);
+  void prepare_copy(const Arena& arena);
   void prune() const;
   void remove_torn() const;
 
@@ -74,11 +75,12 @@ class Checkpoints {
   Snapshot restored_;
   std::string failure_;
   Exit code_ = Exit::ok;
-  // Of save_behind(): the thread alone touches failure_, code_ and done_behind_ while it runs.
+  // Of save_behind(): the thread alone touches failure_, code_, writing_ and done_behind_ while it runs.
   std::vector<Buffer> copy_;
   Flats copied_;
   std::thread writer_;
   Saved behind_;
+  double writing_ = 0;  // the thread's
   std::atomic<bool> done_behind_ = false;
 };
 

@@ -77,7 +77,8 @@ Json quantiles(std::vector<double> values) {
 Result::Result(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out,
                const Placement& placement, std::string run_id, std::vector<std::string> command,
                std::string mpi_library)
-    : experiment_(experiment),
+    : tool_(tool_json()),
+      experiment_(experiment),
       train_(train),
       held_out_(held_out),
       placement_(placement),
@@ -227,7 +228,7 @@ Json Result::json() const {
           {"reason", or_null(known_.reason)},
           {"started", started_},
           {"ended", or_null(ended_)},
-          {"tool", tool_json()},
+          {"tool", tool_},
           {"experiment", experiment()},
           {"launch", launch()},
           {"allreduce", allreduce()},

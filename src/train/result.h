@@ -42,6 +42,7 @@ class Result {
   Json numerics() const;
   Json efficiency() const;
 
+  Json tool_;  // asked once: HDF5 tells its version, and is a checkpoint's alone once the training has begun
   Experiment experiment_;
   DatasetFacts train_, held_out_;
   Placement placement_;

@@ -282,15 +282,16 @@ bool Loop::save(int64_t done) {
 }
 
 void Loop::save_behind(int64_t done) {
-  Stopwatch watch;
   disk_.wait();
   note_saved();
   disk_.save_behind(arena_, snapshot(done));
-  slowest_.save = std::max(slowest_.save, watch.lap());
 }
 
 void Loop::note_saved() {
-  if (const auto saved = disk_.saved_behind()) job_.record.checkpoint(saved->step, saved->seconds);
+  const auto saved = disk_.saved_behind();
+  if (!saved) return;
+  slowest_.save = std::max(slowest_.save, saved->seconds + saved->writing);  // the last's length
+  job_.record.checkpoint(saved->step, saved->seconds);
 }
 
 Snapshot Loop::snapshot(int64_t done) const {

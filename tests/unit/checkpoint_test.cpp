@@ -201,6 +201,39 @@ TEST_CASE("without resume nothing is restored; without a whole checkpoint the ru
   CHECK(f.arena.digest() == start);  // initialized anew from the snapshot's seed
 }
 
+TEST_CASE("a checkpoint written behind holds the arena as it was, whatever becomes of it meanwhile") {
+  Fixture f;
+  Checkpoints disk(f.policy(), f.graph, f.comm, Log());
+  CHECK(disk.restore(f.arena, f.snapshot(0)) == 0);
+  std::vector<std::string> digests{""};
+  for (int64_t step = 1; step <= 12; ++step) {
+    f.fill(static_cast<uint64_t>(step));
+    digests.push_back(f.arena.digest());
+    disk.save_behind(f.arena, f.snapshot(step));
+    f.fill(99);  // the training goes on
+  }
+  disk.wait();
+  const auto saved = disk.saved_behind();
+  REQUIRE(saved);
+  CHECK(saved->step == 12);
+  CHECK_FALSE(disk.saved_behind());
+  for (const int64_t step : {12, 11}) {
+    CHECK(read_checkpoint(list_checkpoints(f.folder.path()).at(static_cast<size_t>(12 - step)), f.graph,
+                          f.arena)
+              .step == step);
+    CHECK(f.arena.digest() == digests[static_cast<size_t>(step)]);
+  }
+  fs::create_directories(f.folder.path() / "checkpoint-00000013.h5.tmp" / "x");  // in its way
+  disk.save_behind(f.arena, f.snapshot(13));
+  disk.wait();
+  CHECK(disk.last_failure().find("checkpoint-00000013.h5.tmp") != std::string::npos);
+  CHECK_FALSE(disk.saved_behind());
+  disk.save_behind(f.arena, f.snapshot(14));
+  disk.wait();
+  CHECK(disk.last_failure().empty());
+  CHECK(disk.saved_behind()->step == 14);
+}
+
 TEST_CASE("other initial weights are asked for where nothing is restored, and only there") {
   Fixture f;
   f.fill(7);
