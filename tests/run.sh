@@ -4,7 +4,8 @@
 #     --yes     install missing packages without asking
 #     --quick   GCC and Open MPI only
 #     (none)    also MPICH, Debian's oneDNN 2, and jobs under a real Slurm of this machine alone (as root)
-#     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, and a little fuzzing
+#     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, ThreadSanitizer on what has threads
+#               of its own, and a little fuzzing
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -64,6 +65,9 @@ if [ $all = yes ]; then
   for rung in unit data; do
     step $rung-sanitizers env LSAN_OPTIONS=suppressions=tests/support/lsan.txt build-sanitizers/bin/test_$rung
   done
+  step build-tsan jobs/launch/build.sh build-tsan -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS=-O1 \
+    -DCONVOY_SANITIZE=thread -DCONVOY_PCH=ON -- test_data test_mpi test_checkpoint test_train
+  step tsan tests/tsan/run.sh build-tsan
   step fuzz tests/fuzz/run.sh --seconds 20
 fi
 
