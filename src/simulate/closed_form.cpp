@@ -13,53 +13,77 @@ class Costs {
  public:
   Costs(const AlphaBeta& network, int ranks) : n_(network), ranks_(ranks) {}
 
-  double message(double bytes, bool outside, double sharing) const {
-    return n_.message + (outside ? n_.latency + sharing * bytes / n_.bandwidth
-                                 : n_.inside_latency + bytes / n_.inside_bandwidth);
-  }
-  double addition(double bytes) const { return bytes / n_.memory_bandwidth; }
-
-  // Halving and doubling over `ranks` that stand `stride` ranks apart; so many of them share a node's connection.
-  double halving(int ranks, double bytes, int per_node, bool far) const {
-    const int levels = std::countr_zero(static_cast<unsigned>(ranks));
-    double seconds = 0;
-    for (int level = 0; level < levels; ++level) {
-      const int distance = 1 << (far ? levels - 1 - level : level);
-      const double half = bytes / std::pow(2.0, level + 1);
-      const bool outside = distance >= per_node;
-      seconds += 2 * message(half, outside, std::min(per_node, ranks)) + addition(half);
-    }
-    return seconds;
-  }
-
-  // A shift sends and receives one after the other: two messages' own work a step.
-  double ring(int ranks, double bytes, bool outside, double sharing) const {
-    const double part = bytes / ranks;
-    return 2 * (ranks - 1) * (message(part, outside, sharing) + n_.message) + (ranks - 1) * addition(part);
-  }
-  double gather(int ranks, double bytes) const { return (ranks - 1) * message(bytes / ranks, false, 1); }
-
   double seconds(Algorithm algorithm, double bytes) const {
-    const int g = std::min(n_.ranks_per_node, ranks_), nodes = ranks_ / g;
+    const int full = std::min(n_.ranks_per_node, ranks_);
+    const int g = ranks_ % full == 0 ? full : 1;  // ranks that do not fill their nodes know of no nodes
+    const int nodes = ranks_ / g;
     switch (algorithm) {
       case Algorithm::tree:
-        return halving(ranks_, bytes, g, false);
+        return halving(ranks_, bytes, full, false);
       case Algorithm::far:
-        return halving(ranks_, bytes, g, true);
+        return halving(ranks_, bytes, full, true);
       case Algorithm::ring:
-        // The slowest hop sets the pace: a rank sends its next part when its last has arrived.
-        return std::max(ring(ranks_, bytes, nodes > 1, 1), g > 1 ? ring(ranks_, bytes, false, 1) : 0.0);
+        return ring_of_all(bytes);
       case Algorithm::leaders:
-        return ring(g, bytes, false, 1) + 2 * gather(g, bytes) + halving(nodes, bytes, 1, false);
+        return inside_ring(g, bytes) + 2 * gather(g, bytes) + halving(nodes, bytes, full / g, false);
       case Algorithm::leaders_ring:
-        return ring(g, bytes, false, 1) + 2 * gather(g, bytes) + ring(nodes, bytes, true, 1);
+        return g == 1 ? ring_of_all(bytes)
+                      : inside_ring(g, bytes) + 2 * gather(g, bytes) + ring_of_nodes(nodes, bytes, 1);
       case Algorithm::grid:
-        return ring(g, bytes, false, 1) + ring(nodes, bytes / g, true, g);
+        return g == 1 ? ring_of_all(bytes) : inside_ring(g, bytes) + ring_of_nodes(nodes, bytes / g, g);
     }
     return 0;
   }
 
  private:
+  // Between nodes that are `distance` apart, 0: in a node. Through an upper switch it is twice as far.
+  double message(double bytes, int distance, double sharing) const {
+    if (distance == 0) return n_.message + n_.inside_latency + bytes / n_.inside_bandwidth;
+    return n_.message + (crosses(distance) ? 2 : 1) * n_.latency + sharing * bytes / n_.bandwidth;
+  }
+  double addition(double bytes) const { return bytes / n_.memory_bandwidth; }
+  bool crosses(int distance) const { return n_.nodes_per_switch > 0 && distance >= n_.nodes_per_switch; }
+
+  // How many of the messages that `nodes` nodes send at once to nodes `distance` away go over one link of the network.
+  double sharing(int messages_a_node, int nodes, int distance) const {
+    const double below = std::min(nodes, n_.nodes_per_switch);
+    return messages_a_node * (crosses(distance) ? std::max(1.0, below / n_.uplinks) : 1.0);
+  }
+
+  // Halving and doubling over `ranks`, of which `per_node` stand on each node.
+  double halving(int ranks, double bytes, int per_node, bool far) const {
+    const int inner = static_cast<int>(std::bit_floor(static_cast<unsigned>(ranks))), extra = ranks - inner;
+    const int levels = std::countr_zero(static_cast<unsigned>(inner));
+    double seconds = 0;
+    for (int level = 0; level < levels; ++level) {
+      const int distance = (1 << (far ? levels - 1 - level : level)) / per_node;
+      const double half = bytes / std::pow(2.0, level + 1);
+      seconds += 2 * message(half, distance, sharing(std::min(per_node, inner), inner / per_node, distance)) +
+                 addition(half);
+    }
+    if (extra == 0) return seconds;
+    const int distance = inner / per_node, nodes = (extra + per_node - 1) / per_node;
+    return seconds + 2 * message(bytes, distance, sharing(std::min(per_node, extra), nodes, distance)) +
+           addition(bytes);
+  }
+
+  // The slowest hop sets the pace: a rank sends its next part when its last has arrived. A shift sends and receives one
+  // after the other: two messages' own work a step.
+  double ring(int ranks, double bytes, int distance, double shared) const {
+    const double part = bytes / ranks;
+    return 2 * (ranks - 1) * (message(part, distance, shared) + n_.message) + (ranks - 1) * addition(part);
+  }
+  double inside_ring(int ranks, double bytes) const { return ring(ranks, bytes, 0, 1); }
+  double ring_of_nodes(int ranks, double bytes, double shared) const {
+    const int nodes = (ranks_ + n_.ranks_per_node - 1) / n_.ranks_per_node;
+    return ring(ranks, bytes, nodes == 1 ? 0 : crosses(nodes - 1) ? n_.nodes_per_switch : 1, shared);
+  }
+  double ring_of_all(double bytes) const {
+    return std::max(ring_of_nodes(ranks_, bytes, 1),
+                    n_.ranks_per_node > 1 ? inside_ring(ranks_, bytes) : 0.0);
+  }
+  double gather(int ranks, double bytes) const { return (ranks - 1) * message(bytes / ranks, 0, 1); }
+
   const AlphaBeta& n_;
   int ranks_;
 };
@@ -73,7 +97,9 @@ AlphaBeta alpha_beta(const Cluster& cluster, Basis basis) {
           .inside_latency = cluster.number("inside.latency", basis),
           .inside_bandwidth = cluster.number("inside.bandwidth", basis),
           .memory_bandwidth = cluster.number("rank.memory_bandwidth", basis),
-          .message = cluster.number("rank.message", basis)};
+          .message = cluster.number("rank.message", basis),
+          .nodes_per_switch = cluster.nodes_per_switch,
+          .uplinks = cluster.uplinks};
 }
 
 Algorithm usable(Algorithm algorithm, int ranks) {

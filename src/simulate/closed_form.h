@@ -1,8 +1,9 @@
 // What an allreduce costs by alpha-beta arithmetic, without simulating: a message of n bytes takes latency + n/bandwidth,
-// ranks of a node that send at the same time share its connection, sums are added at the memory's bandwidth (R. Thakur,
-// R. Rabenseifner, W. Gropp, "Optimization of collective communication operations in MPICH", IJHPCA 2005, for two
-// levels). For one switch, ranks that fill their nodes, 2^k ranks a node, and 2^k of them in all where halving and doubling
-// is asked for. Agrees with the simulation within 1 % (tests/simulate). Seconds and bytes.
+// ranks of a node that send at the same time share its connection, nodes below a switch that send at the same time share
+// its links upwards, sums are added at the memory's bandwidth (R. Thakur, R. Rabenseifner, W. Gropp, "Optimization of
+// collective communication operations in MPICH", IJHPCA 2005, for two levels). Halving and doubling over a count that is
+// no power of two first sends all of the ranks above it to one below each, and the sum back. For 2^k ranks a node and
+// nodes a switch. Agrees with the simulation within 1 % (tests/simulate). Seconds and bytes.
 #pragma once
 
 #include <vector>
@@ -18,6 +19,7 @@ struct AlphaBeta {
   double inside_latency = 0, inside_bandwidth = 1e30;  // in a node
   double memory_bandwidth = 1e30;                      // of additions
   double message = 0;                                  // a rank's own work for each message
+  int nodes_per_switch = 0, uplinks = 0;               // 0: one switch for all
 };
 AlphaBeta alpha_beta(const Cluster& cluster, Basis basis);
 

@@ -76,13 +76,17 @@ class Simulated(SimulateTest):
             self.assertNotEqual(have.tobytes(), left.tobytes(), "the order of the additions must show")
 
     def test_closed_forms_agree_with_the_simulation(self):
-        sizes = [4096, 262144, 8388608]
-        for per_node in (1, 4):
-            for name in ("tree", "far", "ring", "leaders", "leaders-ring", "grid"):
-                lines = self.simulate("--algorithm", name, "--with", f"nodes.ranks={per_node}", "--sizes",
-                                      *map(str, sizes), ranks=32)
+        names = ("tree", "far", "ring", "leaders", "leaders-ring", "grid")
+        thin = ("--with", "nodes.per_switch=4", "--with", "nodes.uplinks=1")
+        for ranks, per_node, more in ((32, 1, ()), (32, 4, ()), (24, 4, ()), (11, 4, ()), (13, 1, ()), (32, 1, thin), (64, 4, thin),
+                                      (24, 1, thin)):
+            for name in names:
+                if name == "tree" and ranks & (ranks - 1):
+                    continue
+                lines = self.simulate("--algorithm", name, "--with", f"nodes.ranks={per_node}", *more, "--sizes", "4096",
+                                      "262144", "8388608", ranks=ranks)
                 for line in lines:
-                    with self.subTest(algorithm=name, per_node=per_node, bytes=line["bytes"]):
+                    with self.subTest(algorithm=name, ranks=ranks, per_node=per_node, thin=bool(more), bytes=line["bytes"]):
                         self.assertLess(abs(line["simulated_s"] / line["closed_form_s"] - 1), 0.01, line)
 
     def test_near_first_is_quicker_than_far_first(self):
