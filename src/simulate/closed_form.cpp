@@ -36,19 +36,16 @@ class Costs {
   }
 
  private:
-  // Between nodes that are `distance` apart, 0: in a node. Through an upper switch it is twice as far.
-  double message(double bytes, int distance, double sharing) const {
+  // To a node `distance` away, 0: in the node. Through an upper switch it is twice as far. `messages` of every node go
+  // over its connection at once, and those of the nodes below a switch, `nodes` if fewer send, over its links upwards.
+  double message(double bytes, int distance, int messages = 1, int nodes = 1) const {
     if (distance == 0) return n_.message + n_.inside_latency + bytes / n_.inside_bandwidth;
-    return n_.message + (crosses(distance) ? 2 : 1) * n_.latency + sharing * bytes / n_.bandwidth;
+    const double below = crosses(distance) ? std::min(nodes, n_.nodes_per_switch) : 0;
+    const double narrow = std::max({1.0, crosses(distance) ? below / n_.uplinks : 1.0, 1 / n_.slowest_link});
+    return n_.message + (crosses(distance) ? 2 : 1) * n_.latency + narrow * messages * bytes / n_.bandwidth;
   }
   double addition(double bytes) const { return bytes / n_.memory_bandwidth; }
   bool crosses(int distance) const { return n_.nodes_per_switch > 0 && distance >= n_.nodes_per_switch; }
-
-  // How many of the messages that `nodes` nodes send at once to nodes `distance` away go over one link of the network.
-  double sharing(int messages_a_node, int nodes, int distance) const {
-    const double below = std::min(nodes, n_.nodes_per_switch);
-    return messages_a_node * (crosses(distance) ? std::max(1.0, below / n_.uplinks) : 1.0);
-  }
 
   // Halving and doubling over `ranks`, of which `per_node` stand on each node.
   double halving(int ranks, double bytes, int per_node, bool far) const {
@@ -58,25 +55,23 @@ class Costs {
     for (int level = 0; level < levels; ++level) {
       const int distance = (1 << (far ? levels - 1 - level : level)) / per_node;
       const double half = bytes / std::pow(2.0, level + 1);
-      seconds += 2 * message(half, distance, sharing(std::min(per_node, inner), inner / per_node, distance)) +
-                 addition(half);
+      seconds += 2 * message(half, distance, std::min(per_node, inner), inner / per_node) + addition(half);
     }
     if (extra == 0) return seconds;
-    const int distance = inner / per_node, nodes = (extra + per_node - 1) / per_node;
-    return seconds + 2 * message(bytes, distance, sharing(std::min(per_node, extra), nodes, distance)) +
-           addition(bytes);
+    const int nodes = (extra + per_node - 1) / per_node;
+    return seconds + 2 * message(bytes, inner / per_node, std::min(per_node, extra), nodes) + addition(bytes);
   }
 
   // The slowest hop sets the pace: a rank sends its next part when its last has arrived. A shift sends and receives one
   // after the other: two messages' own work a step.
-  double ring(int ranks, double bytes, int distance, double shared) const {
+  double ring(int ranks, double bytes, int distance, int messages) const {
     const double part = bytes / ranks;
-    return 2 * (ranks - 1) * (message(part, distance, shared) + n_.message) + (ranks - 1) * addition(part);
+    return 2 * (ranks - 1) * (message(part, distance, messages) + n_.message) + (ranks - 1) * addition(part);
   }
   double inside_ring(int ranks, double bytes) const { return ring(ranks, bytes, 0, 1); }
-  double ring_of_nodes(int ranks, double bytes, double shared) const {
+  double ring_of_nodes(int ranks, double bytes, int messages) const {
     const int nodes = (ranks_ + n_.ranks_per_node - 1) / n_.ranks_per_node;
-    return ring(ranks, bytes, nodes == 1 ? 0 : crosses(nodes - 1) ? n_.nodes_per_switch : 1, shared);
+    return ring(ranks, bytes, nodes == 1 ? 0 : crosses(nodes - 1) ? n_.nodes_per_switch : 1, messages);
   }
   double ring_of_all(double bytes) const {
     return std::max(ring_of_nodes(ranks_, bytes, 1),

@@ -20,6 +20,7 @@ struct AlphaBeta {
   double memory_bandwidth = 1e30;                      // of additions
   double message = 0;                                  // a rank's own work for each message
   int nodes_per_switch = 0, uplinks = 0;               // 0: one switch for all
+  double slowest_link = 1;                             // one node's share of `bandwidth`: the others wait for it
 };
 AlphaBeta alpha_beta(const Cluster& cluster, Basis basis);
 

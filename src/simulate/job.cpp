@@ -156,10 +156,12 @@ Breakdown measured(const SimulatedJob& job, const Answer& answer) {
   return b;
 }
 
-Breakdown forecast(const SimulatedJob& job, const AlphaBeta& network) {
+Breakdown forecast(const SimulatedJob& job, AlphaBeta network) {
   const Scenario& s = job.scenario;
   Breakdown b{.compute = s.compute, .overhead = s.after};
-  const double slow = expected_slowest(s.spread, s.ranks);
+  double slow = expected_slowest(s.spread, s.ranks);
+  if (s.slow_node >= 0) slow = std::max(slow, s.slow_factor * expected_slowest(s.spread, s.ranks_per_node));
+  if (s.slow_link >= 0 && job.nodes > 1) network.slowest_link = s.link_factor;
   std::vector<double> ready, seconds;
   for (const ReadyBucket& bucket : s.buckets) {
     const double elements = static_cast<double>(bucket.end - bucket.begin);

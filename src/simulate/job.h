@@ -47,6 +47,6 @@ struct Breakdown {  // of one iteration, seconds; they add up to `iteration`
 };
 
 Breakdown measured(const SimulatedJob& job, const Answer& answer);
-Breakdown forecast(const SimulatedJob& job, const AlphaBeta& network);  // by closed form
+Breakdown forecast(const SimulatedJob& job, AlphaBeta network);  // by closed form
 
 }  // namespace convoy::simulate

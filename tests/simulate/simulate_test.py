@@ -107,12 +107,33 @@ class Simulated(SimulateTest):
         usual = self.simulate(*big)
         node = self.simulate(*big, "--slow-node", "1.5")
         link = self.simulate(*big, "--slow-link", "0.1")
+        for one in (usual, node, link):
+            self.assertLess(abs(one["iteration_s"] / one["closed_form_iteration_s"] - 1), 0.01, one)
         self.assertAlmostEqual(node["decomposition_s"]["imbalance"], usual["decomposition_s"]["compute"] / 2, places=6)
         self.assertGreater(link["decomposition_s"]["communication_exposed"],
                            2 * usual["decomposition_s"]["communication_exposed"])
         straggling = self.simulate(*big, "--with", "rank.spread=0.05")
         self.assertGreater(straggling["decomposition_s"]["imbalance"], 0)
         self.assertEqual(straggling["iteration_s"], self.simulate(*big, "--with", "rank.spread=0.05")["iteration_s"])
+
+    def test_what_plan_says_of_mishaps_is_what_happens(self):
+        big = ("--set", "network.width=64", "--set", "train.bucket_mib=4", "--set", "minibatch.workers=16")
+        code, out, err = convoy("plan", self.path / "job.toml", "--cluster", self.path / "cluster.toml", "--json", *big)
+        self.assertEqual((code, err), (0, ""))
+        planned = {line["what"]: line for line in json.loads(out)["cluster"]["mishaps"]}
+        happened = {"as it is": (), "one node slower by half": ("--slow-node", "1.5"),
+                    "one node's connection at half": ("--slow-link", "0.5"),
+                    "8 nodes a switch, 2 links up": ("--with", "nodes.per_switch=8", "--with", "nodes.uplinks=2"),
+                    "one node fewer": ("--ranks", "15")}
+        self.assertEqual(list(planned), list(happened))
+        usual = planned["as it is"]["iteration_s"]
+        for what, flags in happened.items():
+            with self.subTest(what=what):
+                found = self.simulate(*big, *flags, ranks=16)
+                self.assertLess(abs(found["iteration_s"] / planned[what]["iteration_s"] - 1), 0.01)
+                if flags:
+                    self.assertGreater(found["iteration_s"], 1.001 * usual, "it must cost something")
+        self.assertEqual((planned["one node fewer"]["ranks"], planned["one node fewer"]["workers_a_rank"]), (15, 2))
 
     def test_thin_trees_and_odd_counts(self):
         big = ("--set", "network.width=64", "--blocking")
@@ -144,6 +165,14 @@ class Clusters(SimulateTest):
                 self.assertEqual(lines[0]["algorithm"], "tree")
                 self.assertGreater(lines[0]["efficiency"], 0.5)
                 self.assertTrue(all(0 < line["efficiency"] <= 1 for line in lines), lines)
+                layouts = json.loads(out)["cluster"]["layouts"]
+                chosen = [line for line in layouts if line.get("chosen")]
+                self.assertEqual(len(chosen), 1)
+                cheapest = min(line["node_hours"] for line in layouts)
+                for line in layouts:
+                    if line["node_hours"] <= 1.25 * cheapest:
+                        self.assertLessEqual(line["ranks"], chosen[0]["ranks"])
+                self.assertLessEqual(chosen[0]["node_hours"], 1.25 * cheapest)
         self.assertEqual({p.stem for p in CLUSTERS.glob("*.toml")},
                          {"goyal-p100", "mn1", "stampede2-skx", "stampede2-knl", "h100", "xeon-1024"})
 
