@@ -29,7 +29,7 @@ std::vector<Forecast> by_algorithm(const Experiment& experiment, const Cluster& 
 std::vector<Forecast> by_ranks(const Experiment& experiment, const Cluster& cluster, Basis basis);
 
 // As it is; one node slower by half; one connection at half its bandwidth; a thin network, four to one, where the cluster
-// has none; one node fewer (no power of two: its workers go to the others, summed by the grid).
+// has none; one node fewer (no power of two: its workers go to the others, and no tree sums them).
 std::vector<Forecast> by_mishap(const Experiment& experiment, const Cluster& cluster, Basis basis, int ranks);
 
 }  // namespace convoy::simulate

@@ -97,10 +97,11 @@ AlphaBeta alpha_beta(const Cluster& cluster, Basis basis) {
           .uplinks = cluster.uplinks};
 }
 
-Algorithm usable(Algorithm algorithm, int ranks) {
-  if (algorithm == Algorithm::tree && !std::has_single_bit(static_cast<unsigned>(ranks)))
-    return Algorithm::grid;
-  return algorithm;
+Algorithm usable(Algorithm algorithm, const AlphaBeta& network, int ranks, double bytes) {
+  if (algorithm != Algorithm::tree || std::has_single_bit(static_cast<unsigned>(ranks))) return algorithm;
+  const Costs costs(network, ranks);
+  return costs.seconds(Algorithm::leaders, bytes) < costs.seconds(Algorithm::grid, bytes) ? Algorithm::leaders
+                                                                                          : Algorithm::grid;
 }
 
 double allreduce_seconds(Algorithm algorithm, const AlphaBeta& network, int ranks, double bytes) {

@@ -25,8 +25,8 @@ struct AlphaBeta {
 AlphaBeta alpha_beta(const Cluster& cluster, Basis basis);
 
 double allreduce_seconds(Algorithm algorithm, const AlphaBeta& network, int ranks, double bytes);
-// `algorithm` where it fits the ranks, else one that does: tree and far want 2^k.
-Algorithm usable(Algorithm algorithm, int ranks);
+// `algorithm` where it fits the ranks; for the tree, which wants 2^k, the quicker of leaders and grid.
+Algorithm usable(Algorithm algorithm, const AlphaBeta& network, int ranks, double bytes);
 
 // When the last of consecutive sums ends: bucket b is ready at ready[b], and takes seconds[b] once the one before is done.
 double last_end(const std::vector<double>& ready, const std::vector<double>& seconds);

@@ -113,7 +113,9 @@ SimulatedJob make_job(const Experiment& experiment, const Cluster& cluster, cons
   const Seconds seconds =
       step_seconds(cluster, experiment, program, cluster.number("rank.spread", options.basis));
   SimulatedJob job;
-  job.algorithm = usable(options.algorithm, ranks);
+  job.bytes = static_cast<double>(program.layout.elements) * wire_bytes(experiment);
+  job.algorithm = usable(options.algorithm, alpha_beta(cluster, options.basis), ranks,
+                         job.bytes / static_cast<double>(program.layout.buckets.size()));
   job.step_source = seconds.source;
   job.workers = runs.workers;
   job.local = (runs.workers + ranks - 1) / ranks;
@@ -139,7 +141,6 @@ SimulatedJob make_job(const Experiment& experiment, const Cluster& cluster, cons
     const double moment = options.overlap ? s.compute - seconds.all + ready[b] : s.compute;
     s.buckets.push_back({bucket.begin / (halved ? 2 : 1), bucket.end / (halved ? 2 : 1), moment});
   }
-  job.bytes = static_cast<double>(program.layout.elements) * wire_bytes(experiment);
   return job;
 }
 

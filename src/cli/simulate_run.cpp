@@ -1,0 +1,86 @@
+#include "cli/simulate_run.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "simulate/run.h"
+
+namespace convoy::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using namespace simulate;
+
+// Few ranks draw few stragglers: more iterations then, so that their mean means something.
+int iterations_of(const SimulateFlags& flags, int ranks) {
+  return flags.iterations > 0 ? flags.iterations : std::clamp(512 / ranks, 1, 64);
+}
+
+}  // namespace
+
+Simulated simulate_one(const SimulateFlags& flags, const Experiment& experiment, const Cluster& cluster,
+                       int ranks) {
+  const Basis basis = flags.of();
+  Simulated o{.job = make_job(
+                  experiment, cluster,
+                  {ranks > 0 ? ranks : flags.ranks, basis, algorithm_of(flags.algorithm), !flags.blocking}),
+              .answer = {},
+              .found = {},
+              .expected = {}};
+  Scenario& s = o.job.scenario;
+  s.seed = flags.seed;
+  s.iterations = iterations_of(flags, s.ranks);
+  s.traced_ranks = flags.trace.empty() ? 0 : flags.traced;
+  if (flags.slow_node != 1) s.slow_node = o.job.nodes / 2, s.slow_factor = flags.slow_node;
+  if (flags.slow_link != 1) s.slow_link = o.job.nodes / 2, s.link_factor = flags.slow_link;
+  s.sums_file = flags.sums;
+  s.sizes = flags.sizes;
+  o.answer = run(s, cluster, basis);
+  if (!s.sizes.empty()) return o;
+  o.found = measured(o.job, o.answer);
+  o.expected = forecast(o.job, alpha_beta(cluster, basis));
+  return o;
+}
+
+Json result_json(const SimulateFlags& flags, const Experiment& experiment, const Cluster& cluster,
+                 const Simulated& o) {
+  const Breakdown& b = o.found;
+  const double hours = b.iteration * static_cast<double>(o.job.steps) / 3600;
+  Json fitted = Json::object();
+  for (const auto& [key, number] : cluster.fitted)
+    fitted[key] = {{"value", number.value}, {"to", number.source}};
+  return {{"schema", "convoy.simulation/1"},
+          {"experiment", experiment.name},
+          {"cluster",
+           {{"name", cluster.name}, {"file", cluster.origin}, {"basis", flags.basis}, {"fitted", fitted}}},
+          {"ranks", o.job.scenario.ranks},
+          {"nodes", o.job.nodes},
+          {"workers", o.job.workers},
+          {"images_per_step", o.job.images},
+          {"allreduce",
+           {{"algorithm", o.job.scenario.algorithm},
+            {"wire", experiment.allreduce.wire},
+            {"bytes_per_step", o.job.bytes},
+            {"buckets", o.job.scenario.buckets.size()},
+            {"overlap", !flags.blocking}}},
+          {"compute_source", o.job.step_source},
+          {"iteration_s", b.iteration},
+          {"decomposition_s",
+           {{"compute", b.compute},
+            {"communication_exposed", b.exposed},
+            {"imbalance", b.imbalance},
+            {"overhead", b.overhead}}},
+          {"efficiency", b.efficiency},
+          {"images_per_s", static_cast<double>(o.job.images) / b.iteration},
+          {"closed_form_iteration_s", o.expected.iteration},
+          {"steps", o.job.steps},
+          {"hours", hours},
+          {"node_hours", hours * o.job.nodes},
+          {"simulation",
+           {{"iterations", o.job.scenario.iterations},
+            {"seed", flags.seed},
+            {"wall_s", o.answer.wall},
+            {"peak_bytes", o.answer.peak_bytes}}}};
+}
+
+}  // namespace convoy::cli
