@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "simulate/run.h"
+#include "train/result.h"
 
 namespace convoy::cli {
 namespace {
@@ -46,11 +47,15 @@ Json result_json(const SimulateFlags& flags, const Experiment& experiment, const
                  const Simulated& o) {
   const Breakdown& b = o.found;
   const double hours = b.iteration * static_cast<double>(o.job.steps) / 3600;
-  Json fitted = Json::object();
+  Json fitted = Json::object(), samples = Json::array();
   for (const auto& [key, number] : cluster.fitted)
     fitted[key] = {{"value", number.value}, {"to", number.source}};
+  for (const IterationTimes& one : o.answer.iterations) samples.push_back(one.end - one.begin);
   return {{"schema", "convoy.simulation/1"},
-          {"experiment", experiment.name},
+          {"experiment",
+           {{"name", experiment.name},
+            {"hash", hash(experiment, {}, {})},  // of no data set
+            {"resolved", resolved_json(experiment)}}},
           {"cluster",
            {{"name", cluster.name}, {"file", cluster.origin}, {"basis", flags.basis}, {"fitted", fitted}}},
           {"ranks", o.job.scenario.ranks},
@@ -73,7 +78,7 @@ Json result_json(const SimulateFlags& flags, const Experiment& experiment, const
           {"efficiency", b.efficiency},
           {"images_per_s", static_cast<double>(o.job.images) / b.iteration},
           {"closed_form_iteration_s", o.expected.iteration},
-          {"steps", o.job.steps},
+          {"steps", {{"planned", o.job.steps}, {"samples_s", samples}}},
           {"hours", hours},
           {"node_hours", hours * o.job.nodes},
           {"simulation",

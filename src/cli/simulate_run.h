@@ -1,4 +1,5 @@
-// One simulation as `convoy simulate` is asked for it, and its result file (schema "convoy.simulation/1").
+// One simulation as `convoy simulate` is asked for it, and its result file (schema "convoy.simulation/1"), which `convoy
+// compare` holds against another's or a run's result.json. Seconds are simulated, but for simulation.wall_s.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

@@ -102,6 +102,37 @@ class Simulated(SimulateTest):
             self.assertLess(abs(one["iteration_s"] / one["closed_form_iteration_s"] - 1), 0.01)
         self.assertLessEqual(found["iteration_s"], blocking["iteration_s"])
 
+    def test_compare_reads_simulations(self):
+        usual, slow, wider = (self.path / f"{name}.json" for name in ("usual", "slow", "wider"))
+        self.simulate("--out", usual)
+        self.simulate("--out", slow, "--slow-node", "1.5")
+        self.simulate("--out", wider, "--set", "network.width=8")
+        code, out, err = convoy("compare", usual, slow, "--json")
+        self.assertEqual((code, err), (1, ""), "a regression")
+        found = json.loads(out)
+        rows = {row["name"]: row for row in found["rows"]}
+        iterations = [json.loads(path.read_text())["iteration_s"] for path in (usual, slow)]
+        self.assertEqual([cell["value"] for cell in rows["iteration_s"]["cells"]], iterations)
+        self.assertAlmostEqual(rows["images_per_s"]["changes"][1]["amount"], iterations[0] / iterations[1] - 1, places=6)
+        self.assertIn("identical", out)
+        code, out, _ = convoy("compare", usual, wider)
+        self.assertEqual(code, 2)
+        self.assertIn("network.width", out)
+
+    def test_the_chosen_schedule_is_the_quickest_of_its_wire(self):
+        asked = ("--algorithm", "ring", "--blocking", "--set", "network.width=64", "--with", "nodes.ranks=4")
+        report = self.simulate(*asked, "--choose", "2", "--iterations", "1", ranks=16)
+        chosen = [one for one in report["candidates"] if one["chosen"]]
+        self.assertEqual(len(chosen), 1)
+        self.assertEqual(chosen[0]["allreduce"]["wire"], "f32")
+        self.assertLess(chosen[0]["iteration_s"], report["asked"]["iteration_s"])
+        for wire in ("f32", "fp16"):
+            names = [one["allreduce"]["algorithm"] for one in report["candidates"] if one["allreduce"]["wire"] == wire]
+            self.assertIn("tree", names)
+            self.assertGreaterEqual(len(names), 2)
+        same = [one["iteration_s"] for one in report["candidates"] if one["allreduce"]["wire"] == "f32"]
+        self.assertLessEqual(chosen[0]["iteration_s"], 1.01 * min(same))
+
     def test_what_is_slow_costs(self):
         big = ("--set", "network.width=64", "--set", "train.bucket_mib=4")
         usual = self.simulate(*big)
