@@ -1,5 +1,6 @@
 // convoy calibrate JOB --out FILE: measures what a cluster file says, under the launcher that the training will use, and
-// writes one: a rank's step, messages in a node and between nodes, additions, and the spread of step times.
+// writes one: a rank's step, messages in a node and between nodes, additions, the spread of step times, and with a packed
+// set the loader.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,10 +12,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/commands.h"
+#include "cli/datasets.h"
 #include "cli/session.h"
 #include "cli/tree.h"
 #include "comm/affinity.h"
 #include "comm/tree.h"
+#include "data/loader.h"
 #include "train/network.h"
 #include "train/trainer.h"
 
@@ -22,7 +25,7 @@ namespace convoy::cli {
 namespace {
 
 struct Flags {
-  std::string job, out, backend = "onednn", name = "measured";
+  std::string job, out, train, backend = "onednn", name = "measured";
   std::vector<std::string> overrides;
   int threads = 0, steps = 12;
   bool oversubscribe = false;
@@ -147,6 +150,26 @@ double memory_bandwidth() {
   return static_cast<double>(to.size() * sizeof(float)) / median(seconds);
 }
 
+// Images a second that a rank's loader prepares while all ranks do, nothing else being done: the slowest rank's.
+double time_loader(Communicator& comm, const Experiment& experiment, std::shared_ptr<const Dataset> set,
+                   int threads, int steps) {
+  const int images = runs_of(experiment).images;
+  const auto loader = make_loader(std::move(set), {.seed = experiment.train.seed,
+                                                   .workers = comm.size(),
+                                                   .batch = images,
+                                                   .transform = transform_of(experiment.data),
+                                                   .local_workers = {comm.rank()},
+                                                   .threads = threads});
+  int64_t step = 0;
+  const auto some = [&](int count) {
+    for (int i = 0; i < count; ++i) loader->next(step++, comm.rank());
+  };
+  some(4);  // what was prepared ahead of the clock
+  comm.barrier();
+  const double seconds = seconds_of([&] { some(steps); });
+  return std::ranges::min(gather(comm, images * steps / seconds));
+}
+
 std::string number(const char* key, double value, const std::string& source) {
   return fmt::format("{} = {{ value = {:.6g}, mark = \"measured\", source = \"{}\" }}\n", key, value, source);
 }
@@ -169,6 +192,8 @@ int calibrate(const Flags& flags, Communicator& comm) {
   const Link inside = time_link(comm, 0, on_first > 1 ? 1 : -1);
   const Link outside = time_link(comm, 0, nodes > 1 ? on_first : -1);
   const double memory = median(gather(comm, memory_bandwidth()));
+  const auto set = open_sets(experiment, flags.train, "", comm, Presence::optional).training;
+  const double loaded = set ? time_loader(comm, experiment, set, affinity.threads, flags.steps) : 0;
   std::string sums;
   if ((comm.size() & (comm.size() - 1)) == 0 && comm.size() > 1)
     for (const size_t bytes :
@@ -190,7 +215,7 @@ int calibrate(const Flags& flags, Communicator& comm) {
   for (const double ready : step.ready) shares += fmt::format(" {:.3f}", ready);
   const std::string text = fmt::format(
       "# Written by {} with {} on {}, {} thread{} a rank.\nname = \"{}\"\ndescription = \"{} on {}\"\n\n"
-      "[nodes]\ncount = {}\nranks = {}\nsource = \"measured: {}\"\n\n[network]\n{}{}\n[inside]\n{}{}\n[rank]\n{}{}\n"
+      "[nodes]\ncount = {}\nranks = {}\nsource = \"measured: {}\"\n\n[network]\n{}{}\n[inside]\n{}{}\n[rank]\n{}{}{}\n"
       "# Buckets were complete after these shares of the step:{}\n[[step]]\nnetwork = \"{}\"\nimages = {}\n{}"
       "{}{}",
       how, device.library, device.hardware, device.threads, device.threads == 1 ? "" : "s", flags.name,
@@ -202,6 +227,8 @@ int calibrate(const Flags& flags, Communicator& comm) {
       number("bandwidth", in.bandwidth, said(in)), number("latency", in.latency, said(in)),
       number("memory_bandwidth", memory, "8 Mi additions of f32, one thread"),
       number("spread", std::min(step.spread, 1.0), fmt::format("{} steps of every rank", flags.steps)),
+      loaded > 0 ? number("loader", loaded, fmt::format("{} threads, all ranks at once", affinity.threads))
+                 : "",
       shares, experiment.network.model, runs_of(experiment).images,
       number("seconds", step.seconds, fmt::format("median of {} steps of every rank, together", flags.steps)),
       sums.empty() ? "" : "\n# The fixed-order tree over all these ranks:\n", sums);
@@ -221,6 +248,9 @@ void add_calibrate(CLI::App& app, Context& context) {
       ->required()
       ->type_name("JOB");
   command->add_option("--out", flags->out, "the cluster file to write")->required()->type_name("FILE");
+  command
+      ->add_option("--train", flags->train, "a packed set: the loader is measured too (default: the job's)")
+      ->type_name("FOLDER");
   command->add_option("--name", flags->name, "of the cluster")->capture_default_str();
   command->add_option("--backend", flags->backend, "as of `convoy train`")->capture_default_str();
   command->add_option("--threads", flags->threads, "a rank (default: as many as it has cores)")

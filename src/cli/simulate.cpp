@@ -33,6 +33,7 @@ void print_outcome(const Experiment& experiment, const Cluster& cluster, const S
              cluster.name, o.job.scenario.ranks, o.job.nodes, o.job.images,
              human_bytes(static_cast<uint64_t>(o.job.bytes)), o.job.scenario.algorithm);
   line("an iteration", b.iteration);
+  if (b.data > 0) line("loading", b.data);
   line("compute", b.compute);
   line("exposed communication", b.exposed);
   line("imbalance", b.imbalance);

@@ -224,7 +224,8 @@ Run read_simulation(const std::filesystem::path& file, const Json& json) {
        {"cluster.name", "cluster.basis", "ranks", "nodes", "allreduce.algorithm", "allreduce.overlap"})
     set(run.launch, key, string(json, key).value_or(text(json, key)));
   set(run.other, "experiment.name", string(json, "experiment.name").value_or(""));
-  run.add_speed({}, number(json, "images_per_s"));  // simulated iterations are no samples: nothing is measured
+  run.add_speed({},
+                number(json, "images_per_s"));  // simulated iterations are no samples: nothing is measured
   run.add_number("iteration_s", "an iteration, seconds", number(json, "iteration_s"), Better::less);
   run.add_share("efficiency", "efficiency against one rank", number(json, "efficiency"), {}, false);
   run.add_number("node_hours", "node-hours", number(json, "node_hours"), Better::less);
@@ -233,7 +234,8 @@ Run read_simulation(const std::filesystem::path& file, const Json& json) {
              exposed = number(json, "decomposition_s.communication_exposed"),
              overhead = number(json, "decomposition_s.overhead");
   if (compute && imbalance && exposed && overhead)
-    run.step_parts = StepParts{0, *compute, *exposed + *imbalance, *overhead};
+    run.step_parts = StepParts{number(json, "decomposition_s.data_wait").value_or(0), *compute,
+                               *exposed + *imbalance, *overhead};
   return run;
 }
 

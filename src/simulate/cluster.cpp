@@ -216,6 +216,8 @@ const std::vector<NumberKey>& number_keys() {
       {"rank.memory_bandwidth", "bytes per second of a rank's memory, for additions and the update", 1, 1e14,
        false},
       {"rank.message", "seconds of a rank's own work for each message", 0, 1, true},
+      {"rank.loader", "images per second that a rank's loader prepares, by the cores that compute", 0, 1e9,
+       true},
       {"rank.spread", "sigma of the logarithm of a rank's step time", 0, 1, true}};
   return keys;
 }

@@ -94,6 +94,10 @@ std::vector<double> ready_times(const Program& program, const Seconds& seconds) 
   return ready;
 }
 
+Breakdown parts_of(const SimulatedJob& job) {
+  return {.data = job.loading, .compute = job.scenario.compute - job.loading, .overhead = job.scenario.after};
+}
+
 double wire_bytes(const Experiment& experiment) { return experiment.allreduce.wire == "f32" ? 4 : 2; }
 
 }  // namespace
@@ -126,7 +130,9 @@ SimulatedJob make_job(const Experiment& experiment, const Cluster& cluster, cons
   s.ranks = ranks;
   s.ranks_per_node = std::min(cluster.ranks_per_node, ranks);
   s.algorithm = name_of(job.algorithm);
-  s.compute = seconds.all * job.local;
+  const double loader = cluster.number("rank.loader", options.basis);
+  if (loader > 0) job.loading = runs.images * job.local / loader;
+  s.compute = seconds.all * job.local + job.loading;
   s.memory_bandwidth = cluster.number("rank.memory_bandwidth", options.basis);
   s.message = cluster.number("rank.message", options.basis);
   s.spread = cluster.number("rank.spread", options.basis);
@@ -145,21 +151,21 @@ SimulatedJob make_job(const Experiment& experiment, const Cluster& cluster, cons
 }
 
 Breakdown measured(const SimulatedJob& job, const Answer& answer) {
-  Breakdown b{.compute = job.scenario.compute, .overhead = job.scenario.after};
+  Breakdown b = parts_of(job);
   double slowest = 0;
   const auto count = static_cast<double>(answer.iterations.size());
   for (const IterationTimes& one : answer.iterations) slowest += one.compute_max / count;
   const double begin = answer.iterations.front().begin;
   b.iteration = (answer.iterations.back().end - begin) / count;
-  b.imbalance = slowest - b.compute;
+  b.imbalance = slowest - job.scenario.compute;
   b.exposed = b.iteration - slowest - b.overhead;
-  b.efficiency = (b.compute + b.overhead) / b.iteration;
+  b.efficiency = (b.data + b.compute + b.overhead) / b.iteration;
   return b;
 }
 
 Breakdown forecast(const SimulatedJob& job, AlphaBeta network) {
   const Scenario& s = job.scenario;
-  Breakdown b{.compute = s.compute, .overhead = s.after};
+  Breakdown b = parts_of(job);
   double slow = expected_slowest(s.spread, s.ranks);
   if (s.slow_node >= 0) slow = std::max(slow, s.slow_factor * expected_slowest(s.spread, s.ranks_per_node));
   if (s.slow_link >= 0 && job.nodes > 1) network.slowest_link = s.link_factor;
@@ -175,7 +181,7 @@ Breakdown forecast(const SimulatedJob& job, AlphaBeta network) {
   b.imbalance = (slow - 1) * s.compute;
   b.exposed = end - slow * s.compute;
   b.iteration = end + s.after;
-  b.efficiency = (b.compute + b.overhead) / b.iteration;
+  b.efficiency = (b.data + b.compute + b.overhead) / b.iteration;
   return b;
 }
 

@@ -31,6 +31,7 @@ struct SimulatedJob {
   int64_t images = 0;                     // a step's, all workers'
   int64_t steps = 0;
   double bytes = 0;         // of gradients on the wire, one step
+  double loading = 0;       // seconds of a rank's step, in scenario.compute, that its loader has the cores
   std::string step_source;  // where the compute time is from
 };
 
@@ -39,6 +40,7 @@ SimulatedJob make_job(const Experiment& experiment, const Cluster& cluster, cons
 
 struct Breakdown {  // of one iteration, seconds; they add up to `iteration`
   double iteration = 0;
+  double data = 0;        // loading, where the cluster file has the loader's rate
   double compute = 0;     // of a usual rank
   double imbalance = 0;   // of the slowest above that
   double exposed = 0;     // communication that nothing hides

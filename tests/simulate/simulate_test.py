@@ -133,6 +133,13 @@ class Simulated(SimulateTest):
         same = [one["iteration_s"] for one in report["candidates"] if one["allreduce"]["wire"] == "f32"]
         self.assertLessEqual(chosen[0]["iteration_s"], 1.01 * min(same))
 
+    def test_a_loader_takes_its_time(self):
+        usual, loading = self.simulate(), self.simulate("--with", "rank.loader=400")
+        self.assertEqual(loading["decomposition_s"]["data_wait"], 0.01, "4 images at 400 a second")
+        self.assertAlmostEqual(loading["iteration_s"], usual["iteration_s"] + 0.01, places=9)
+        self.assertAlmostEqual(sum(loading["decomposition_s"].values()), loading["iteration_s"], places=9)
+        self.assertLess(abs(loading["iteration_s"] / loading["closed_form_iteration_s"] - 1), 0.01)
+
     def test_what_is_slow_costs(self):
         big = ("--set", "network.width=64", "--set", "train.bucket_mib=4")
         usual = self.simulate(*big)
@@ -237,11 +244,15 @@ class Clusters(SimulateTest):
         self.assertIn("--with nodes.count=N", err)
 
     def test_calibrate_writes_a_file_that_plan_reads(self):
-        out = self.path / "measured.toml"
-        code, _, err = convoy("calibrate", self.path / "job.toml", "--out", out, "--steps", "3", "--threads", "1",
+        out, images, packed = (self.path / name for name in ("measured.toml", "images", "packed"))
+        for command in (("synth", "--out", images, "--classes", 3, "--train-per-class", 8, "--val-per-class", 1, "--size", 20),
+                        ("pack", images / "train", "--out", packed, "--quiet")):
+            self.assertEqual(convoy(*command)[0], 0)
+        code, _, err = convoy("calibrate", self.path / "job.toml", "--out", out, "--train", packed, "--steps", "3", "--threads", "1",
                               "--oversubscribe", ranks=2)
         self.assertEqual(code, 0, err)
         text = out.read_text()
+        self.assertRegex(text, r"loader = \{ value = [1-9]")
         self.assertIn("The fixed-order tree over all these ranks", text)
         code, planned, err = convoy("plan", self.path / "job.toml", "--cluster", out, "--ranks", "2", "--json")
         self.assertEqual((code, err), (0, ""))
