@@ -34,9 +34,9 @@ int plan(const Flags& flags) {
       place(experiment.minibatch.workers, flags.ranks, flags.placement, workers_together(experiment));
   const PlanReport report = make_plan_report(experiment, sets, placement);
   if (!flags.picture.empty()) replace_file(flags.picture, draw_schedule(experiment, report.schedule));
-  const Json cluster = flags.cluster.file.empty()
-                           ? Json()
-                           : cluster_forecast(flags.cluster, experiment, flags.ranks > 1 ? flags.ranks : 0);
+  const Json cluster = flags.cluster.file.empty() ? Json()
+                                                  : cluster_forecast(flags.cluster, experiment, sets,
+                                                                     flags.ranks > 1 ? flags.ranks : 0);
   if (flags.json) {
     Json json = plan_json(report, flags.layers);
     if (!cluster.is_null()) json["cluster"] = cluster;
@@ -74,17 +74,19 @@ void add_plan(CLI::App& app, Context& context) {
   command
       ->add_option("--picture", flags->picture, "also draw the learning rate over epochs into this SVG file")
       ->type_name("FILE");
-  command
-      ->add_option("--cluster", flags->cluster.file,
-                   "also forecast time, efficiency and node-hours on this cluster file")
-      ->type_name("FILE");
+  auto* cluster = command
+                      ->add_option("--cluster", flags->cluster.file,
+                                   "also forecast time, efficiency and node-hours on this cluster file")
+                      ->type_name("FILE");
   command
       ->add_option("--basis", flags->cluster.basis,
                    "of the forecast: data sheets alone, or with what was fitted and measured")
       ->capture_default_str()
+      ->needs(cluster)
       ->check(one_of({"specification", "calibration"}));
   command->add_option("--with", flags->cluster.with, "of the cluster: section.key=number, may be repeated")
       ->type_name("KEY=VALUE")
+      ->needs(cluster)
       ->allow_extra_args(false);
   command->add_flag("--layers", flags->layers,
                     "also every step with its flops, bytes and live ranges, and the buckets");

@@ -37,6 +37,12 @@ void print_line(const Json& one, const std::string& name, const std::string& mor
              human_seconds(one["hours"].get<double>() * 3600), one["node_hours"].get<double>(), more);
 }
 
+std::string meaning_of(const std::string& algorithm) {
+  for (const simulate::NamedAlgorithm& one : simulate::algorithms())
+    if (algorithm == one.name) return std::string("  ") + one.meaning;
+  return "";
+}
+
 void print_head(const std::string& what) {
   fmt::print("{:<29} {:>6} {:>6} {:>12} {:>10} {:>10} {:>11}\n", what, "ranks", "nodes", "iteration",
              "efficiency", "time", "node-hours");
@@ -44,22 +50,30 @@ void print_head(const std::string& what) {
 
 }  // namespace
 
-Json cluster_forecast(const ClusterFlags& flags, const Experiment& experiment, int ranks) {
-  const auto basis =
-      flags.basis == "calibration" ? simulate::Basis::calibration : simulate::Basis::specification;
+Json cluster_forecast(const ClusterFlags& flags, const Experiment& experiment, const Sets& sets, int ranks) {
   const simulate::Cluster cluster = simulate::parse_cluster(flags.file, flags.with);
+  const simulate::JobOptions options{.ranks = ranks,
+                                     .basis = simulate::basis_of(flags.basis),
+                                     .images = sets.train.samples,
+                                     .classes = sets.train.classes};
   return {{"name", cluster.name},
+          {"description", cluster.description},
           {"basis", flags.basis},
-          {"forecasts", lines_of(by_algorithm(experiment, cluster, basis, ranks), "algorithm")},
-          {"layouts", lines_of(by_ranks(experiment, cluster, basis), "algorithm")},
-          {"mishaps", lines_of(by_mishap(experiment, cluster, basis, ranks), "what")}};
+          {"compute_source", make_job(experiment, cluster, options).step_source},
+          {"forecasts", lines_of(by_algorithm(experiment, cluster, options), "algorithm")},
+          {"layouts", lines_of(by_ranks(experiment, cluster, options), "algorithm")},
+          {"mishaps", lines_of(by_mishap(experiment, cluster, options), "what")}};
 }
 
 void print_forecast(const Json& cluster) {
-  fmt::print("\n{} by {}, closed form\n", cluster["name"].get<std::string>(),
-             cluster["basis"].get<std::string>());
+  const auto text = [&](const char* key) { return cluster[key].get<std::string>(); };
+  fmt::print("\n{} by {}, closed form\n  {}\n  compute: {}\n", text("name"), text("basis"),
+             text("description"), text("compute_source"));
   print_head("allreduce");
-  for (const Json& one : cluster["forecasts"]) print_line(one, one["algorithm"].get<std::string>(), "");
+  for (const Json& one : cluster["forecasts"]) {
+    const std::string name = one["algorithm"].get<std::string>();
+    print_line(one, name, meaning_of(name));
+  }
   if (!cluster["layouts"].empty()) print_head("\nthe same workers, by the tree");
   for (const Json& one : cluster["layouts"])
     print_line(one, fmt::format("{} a rank", one["workers_a_rank"].get<int>()),

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/datasets.h"
 #include "train/experiment.h"
 
 namespace convoy::cli {
@@ -15,7 +16,9 @@ struct ClusterFlags {
   std::vector<std::string> with;
 };
 
-nlohmann::ordered_json cluster_forecast(const ClusterFlags& flags, const Experiment& experiment, int ranks);
+// Ranks 0: one a worker, or as many as the cluster has.
+nlohmann::ordered_json cluster_forecast(const ClusterFlags& flags, const Experiment& experiment, const Sets& sets,
+                                        int ranks);
 void print_forecast(const nlohmann::ordered_json& cluster);
 
 }  // namespace convoy::cli

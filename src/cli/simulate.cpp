@@ -33,6 +33,9 @@ void print_outcome(const Experiment& experiment, const Cluster& cluster, const S
              cluster.name, o.job.scenario.ranks, o.job.nodes, o.job.images,
              human_bytes(static_cast<uint64_t>(o.job.bytes)), o.job.scenario.algorithm);
   line("an iteration", b.iteration);
+  if (o.error > 0)
+    fmt::print("    of {} iterations, each with its own stragglers, +- {:.4f} s\n", o.job.scenario.iterations,
+               o.error);
   if (b.data > 0) line("loading", b.data);
   line("compute", b.compute);
   line("exposed communication", b.exposed);
@@ -83,6 +86,8 @@ int draw_curve(const SimulateFlags& flags, const Cluster& cluster) {
 }
 
 int simulate_job(const SimulateFlags& flags) {
+  require(flags.curve_from <= flags.curve_to, Exit::usage, "--curve-from {} is beyond --curve-to {}",
+          flags.curve_from, flags.curve_to);
   const Cluster cluster = parse_cluster(flags.cluster, flags.with);
   if (!flags.curve.empty()) return draw_curve(flags, cluster);
   if (flags.choose > 0) return choose_schedule(flags, cluster);
@@ -132,7 +137,7 @@ void add_simulate(CLI::App& app, Context& context) {
       ->required()
       ->type_name("FILE");
   command->add_option("--ranks", flags->ranks, "ranks (default: one a worker, or as many as the cluster has)")
-      ->check(CLI::Range(1, 1 << 16));
+      ->check(CLI::Range(1, 1 << 14));
   command->add_option("--basis", flags->basis, "data sheets alone, or with what was fitted and measured")
       ->capture_default_str()
       ->check(one_of({"specification", "calibration"}));
@@ -141,11 +146,12 @@ void add_simulate(CLI::App& app, Context& context) {
       ->check(one_of(names));
   command->add_flag("--blocking", flags->blocking,
                     "no overlap: all buckets are summed after the backward pass");
-  command
-      ->add_option("--choose", flags->choose,
-                   "weigh every allreduce, bucket size and wire, simulate the best so many, and choose")
-      ->type_name("N")
-      ->check(CLI::Range(1, 100));
+  auto* choose =
+      command
+          ->add_option("--choose", flags->choose,
+                       "weigh every allreduce, bucket size and wire, simulate the best so many, and choose")
+          ->type_name("N")
+          ->check(CLI::Range(1, 100));
   command->add_option("--iterations", flags->iterations, "to simulate (default: fewer the more ranks)")
       ->check(CLI::Range(1, 1000));
   command->add_option("--seed", flags->seed, "of the stragglers")->capture_default_str();
@@ -156,25 +162,33 @@ void add_simulate(CLI::App& app, Context& context) {
       ->check(CLI::Range(0.01, 1.0));
   repeated("--set", flags->overrides, "of the job: section.key=value, may be repeated");
   repeated("--with", flags->with, "of the cluster: section.key=number, may be repeated");
-  command->add_option("--trace", flags->trace, "write the timeline for ui.perfetto.dev")->type_name("FILE");
+  auto* trace = command->add_option("--trace", flags->trace, "write the timeline for ui.perfetto.dev")
+                    ->type_name("FILE");
   command->add_option("--trace-nodes", flags->traced, "nodes whose first rank is traced")
-      ->capture_default_str();
-  command
-      ->add_option("--curve", flags->curve,
-                   "efficiency from 8 to 2,048 ranks, one worker each, into this SVG file")
-      ->type_name("FILE");
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 14));
+  auto* curve = command
+                    ->add_option("--curve", flags->curve,
+                                 "efficiency from 8 to 2,048 ranks, one worker each, into this SVG file")
+                    ->type_name("FILE");
   command->add_option("--curve-from", flags->curve_from, "ranks at its left")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 16));
+      ->check(CLI::Range(1, 1 << 14));
   command->add_option("--curve-to", flags->curve_to, "ranks at its right")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 16));
-  command->add_option("--sizes", flags->sizes, "time single allreduces of so many bytes instead")
-      ->type_name("BYTES");
-  command
-      ->add_option("--sums", flags->sums, "with real gradients, and write rank 0's sum as f32 into this file")
-      ->type_name("FILE");
+      ->check(CLI::Range(1, 1 << 14));
+  auto* sizes =
+      command->add_option("--sizes", flags->sizes, "time single allreduces of so many bytes instead")
+          ->type_name("BYTES")
+          ->check(CLI::Range(int64_t{4}, int64_t{1} << 34));
+  auto* sums = command
+                   ->add_option("--sums", flags->sums,
+                                "with real gradients, and write rank 0's sum as f32 into this file")
+                   ->type_name("FILE");
   command->add_option("--out", flags->out, "also write the JSON into this file")->type_name("FILE");
+  curve->excludes(choose, sizes, trace, sums);
+  choose->excludes(sizes, trace, sums);
+  sizes->excludes(trace, sums);
   add_json(*command, flags->json);
   command->callback([&context, flags] { context.chosen = [flags] { return simulate_job(*flags); }; });
 }

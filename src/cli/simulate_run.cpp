@@ -1,8 +1,10 @@
 #include "cli/simulate_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "simulate/run.h"
 #include "train/result.h"
 
@@ -12,9 +14,20 @@ namespace {
 using Json = nlohmann::ordered_json;
 using namespace simulate;
 
+// More ranks than the simulator has stacks for.
+constexpr int most_ranks = 16384;
+
 // Few ranks draw few stragglers: more iterations then, so that their mean means something.
-int iterations_of(const SimulateFlags& flags, int ranks) {
-  return flags.iterations > 0 ? flags.iterations : std::clamp(512 / ranks, 1, 64);
+int iterations_of(const SimulateFlags& flags, const Scenario& s) {
+  return flags.iterations > 0 ? flags.iterations : std::clamp(512 / s.ranks, s.spread > 0 ? 4 : 1, 64);
+}
+
+double standard_error(const std::vector<IterationTimes>& iterations) {
+  const auto count = static_cast<double>(iterations.size());
+  double sum = 0, squares = 0;
+  for (const IterationTimes& one : iterations) sum += one.end - one.begin;
+  for (const IterationTimes& one : iterations) squares += std::pow(one.end - one.begin - sum / count, 2);
+  return count < 2 ? 0 : std::sqrt(squares / (count - 1) / count);
 }
 
 }  // namespace
@@ -29,8 +42,12 @@ Simulated simulate_one(const SimulateFlags& flags, const Experiment& experiment,
               .found = {},
               .expected = {}};
   Scenario& s = o.job.scenario;
+  require(
+      s.ranks <= most_ranks, Exit::usage,
+      "{} ranks are more than can be simulated here ({}): `convoy plan --cluster` has closed forms for any number",
+      s.ranks, most_ranks);
   s.seed = flags.seed;
-  s.iterations = iterations_of(flags, s.ranks);
+  s.iterations = iterations_of(flags, s);
   s.traced_ranks = flags.trace.empty() ? 0 : flags.traced;
   if (flags.slow_node != 1) s.slow_node = o.job.nodes / 2, s.slow_factor = flags.slow_node;
   if (flags.slow_link != 1) s.slow_link = o.job.nodes / 2, s.link_factor = flags.slow_link;
@@ -39,6 +56,7 @@ Simulated simulate_one(const SimulateFlags& flags, const Experiment& experiment,
   o.answer = run(s, cluster, basis);
   if (!s.sizes.empty()) return o;
   o.found = measured(o.job, o.answer);
+  o.error = standard_error(o.answer.iterations);
   o.expected = forecast(o.job, alpha_beta(cluster, basis));
   return o;
 }
@@ -70,6 +88,7 @@ Json result_json(const SimulateFlags& flags, const Experiment& experiment, const
             {"overlap", !flags.blocking}}},
           {"compute_source", o.job.step_source},
           {"iteration_s", b.iteration},
+          {"iteration_standard_error_s", o.error},
           {"decomposition_s",
            {{"data_wait", b.data},
             {"compute", b.compute},

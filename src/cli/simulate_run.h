@@ -19,15 +19,14 @@ struct SimulateFlags {
   double slow_node = 1, slow_link = 1;
   std::vector<int64_t> sizes;
 
-  simulate::Basis of() const {
-    return basis == "specification" ? simulate::Basis::specification : simulate::Basis::calibration;
-  }
+  simulate::Basis of() const { return simulate::basis_of(basis); }
 };
 
 struct Simulated {
   simulate::SimulatedJob job;
   simulate::Answer answer;
   simulate::Breakdown found, expected;  // expected: by closed form
+  double error = 0;                     // standard error of found.iteration, which the stragglers' draw makes
 };
 
 // Ranks 0: as flags.ranks.

@@ -21,15 +21,16 @@ struct Forecast {
   double node_hours() const { return hours * nodes; }
 };
 
-// Each allreduce that takes so many ranks; 0: one a worker, or as many as the cluster has.
-std::vector<Forecast> by_algorithm(const Experiment& experiment, const Cluster& cluster, Basis basis, int ranks);
+// Each allreduce that takes options.ranks.
+std::vector<Forecast> by_algorithm(const Experiment& experiment, const Cluster& cluster, JobOptions options);
 
-// The tree on 2^k ranks that divide the workers and fill their nodes, fewest first. Chosen: the most ranks whose node-hours
-// are at most a quarter above the cheapest's.
-std::vector<Forecast> by_ranks(const Experiment& experiment, const Cluster& cluster, Basis basis);
+// The tree on 2^k ranks that divide the workers, from a node on, fewest first. Chosen: the most ranks whose node-hours are
+// at most a quarter above the cheapest's.
+std::vector<Forecast> by_ranks(const Experiment& experiment, const Cluster& cluster, JobOptions options);
 
-// As it is; one node slower by half; one connection at half its bandwidth; a thin network, four to one, where the cluster
-// has none; one node fewer (no power of two: its workers go to the others, and no tree sums them).
-std::vector<Forecast> by_mishap(const Experiment& experiment, const Cluster& cluster, Basis basis, int ranks);
+// As it is, by the tree where it takes the ranks; one node slower by half; one connection at half its bandwidth; a thin
+// network, four to one, or a full one where the cluster's is thin; one node fewer (no power of two: its workers go to the
+// others, and no tree sums them).
+std::vector<Forecast> by_mishap(const Experiment& experiment, const Cluster& cluster, const JobOptions& options);
 
 }  // namespace convoy::simulate

@@ -28,56 +28,83 @@ class Costs {
         return inside_ring(g, bytes) + 2 * gather(g, bytes) + halving(nodes, bytes, full / g, false);
       case Algorithm::leaders_ring:
         return g == 1 ? ring_of_all(bytes)
-                      : inside_ring(g, bytes) + 2 * gather(g, bytes) + ring_of_nodes(nodes, bytes, 1);
+                      : inside_ring(g, bytes) + 2 * gather(g, bytes) +
+                            (nodes > 1 ? ring_of_nodes(nodes, bytes, 1) : 0);
       case Algorithm::grid:
-        return g == 1 ? ring_of_all(bytes) : inside_ring(g, bytes) + ring_of_nodes(nodes, bytes / g, g);
+        return g == 1 ? ring_of_all(bytes)
+                      : inside_ring(g, bytes) + (nodes > 1 ? ring_of_nodes(nodes, bytes / g, g) : 0);
     }
     return 0;
   }
 
  private:
-  // To a node `distance` away, 0: in the node. Through an upper switch it is twice as far. `messages` of every node go
-  // over its connection at once, and those of the nodes below a switch, `nodes` if fewer send, over its links upwards.
-  double message(double bytes, int distance, int messages = 1, int nodes = 1) const {
-    if (distance == 0) return n_.message + n_.inside_latency + bytes / n_.inside_bandwidth;
-    const double below = crosses(distance) ? std::min(nodes, n_.nodes_per_switch) : 0;
-    const double narrow = std::max({1.0, crosses(distance) ? below / n_.uplinks : 1.0, 1 / n_.slowest_link});
-    return n_.message + (crosses(distance) ? 2 : 1) * n_.latency + narrow * messages * bytes / n_.bandwidth;
+  double inside(double bytes) const { return n_.message + n_.inside_latency + bytes / n_.inside_bandwidth; }
+  // `narrow` messages share a link on the way. Through an upper switch it is twice as far.
+  double outside(double bytes, double narrow, bool crosses) const {
+    return n_.message + (crosses ? 2 : 1) * n_.latency + narrow * bytes / n_.bandwidth;
   }
-  double addition(double bytes) const { return bytes / n_.memory_bandwidth; }
-  bool crosses(int distance) const { return n_.nodes_per_switch > 0 && distance >= n_.nodes_per_switch; }
+  double addition(double bytes) const { return 3 * bytes / n_.sum_bandwidth; }
+
+  // Ranks [first, last), `per_node` of them on each node, each send `bytes` to partner(rank), all at once: the slowest.
+  template <class Partner>
+  double exchange(int first, int last, int per_node, double bytes, Partner partner) const {
+    const auto node = [&](int rank) { return static_cast<size_t>(rank / per_node); };
+    const auto below = [&](size_t at) {
+      return n_.nodes_per_switch > 0 ? at / static_cast<size_t>(n_.nodes_per_switch) : 0;
+    };
+    std::vector<double> leaving(node(last) + 1), arriving(node(last) + 1), upwards(below(node(last)) + 1);
+    for (int r = first; r < last; ++r) {
+      const size_t from = node(r), to = node(partner(r));
+      if (from == to) continue;
+      ++leaving[from], ++arriving[to];
+      if (below(from) != below(to)) ++upwards[below(from)];
+    }
+    double slowest = 0;
+    for (int r = first; r < last; ++r) {
+      const size_t from = node(r), to = node(partner(r));
+      const bool crosses = below(from) != below(to);
+      const double shared = std::max(leaving[from], arriving[to]) / n_.slowest_link;
+      slowest = std::max(
+          slowest,
+          from == to ? inside(bytes)
+                     : outside(bytes, crosses ? std::max(shared, upwards[below(from)] / n_.uplinks) : shared,
+                               crosses));
+    }
+    return slowest;
+  }
 
   // Halving and doubling over `ranks`, of which `per_node` stand on each node.
   double halving(int ranks, double bytes, int per_node, bool far) const {
-    const int inner = static_cast<int>(std::bit_floor(static_cast<unsigned>(ranks))), extra = ranks - inner;
+    const int inner = static_cast<int>(std::bit_floor(static_cast<unsigned>(ranks)));
     const int levels = std::countr_zero(static_cast<unsigned>(inner));
     double seconds = 0;
     for (int level = 0; level < levels; ++level) {
-      const int distance = (1 << (far ? levels - 1 - level : level)) / per_node;
+      const int distance = 1 << (far ? levels - 1 - level : level);
       const double half = bytes / std::pow(2.0, level + 1);
-      seconds += 2 * message(half, distance, std::min(per_node, inner), inner / per_node) + addition(half);
+      seconds += 2 * exchange(0, inner, per_node, half, [&](int r) { return r ^ distance; }) + addition(half);
     }
-    if (extra == 0) return seconds;
-    const int nodes = (extra + per_node - 1) / per_node;
-    return seconds + 2 * message(bytes, inner / per_node, std::min(per_node, extra), nodes) + addition(bytes);
+    if (inner == ranks) return seconds;
+    return seconds + 2 * exchange(inner, ranks, per_node, bytes, [&](int r) { return r - inner; }) +
+           addition(bytes);
   }
 
   // The slowest hop sets the pace: a rank sends its next part when its last has arrived. A shift sends and receives one
   // after the other: two messages' own work a step.
-  double ring(int ranks, double bytes, int distance, int messages) const {
-    const double part = bytes / ranks;
-    return 2 * (ranks - 1) * (message(part, distance, messages) + n_.message) + (ranks - 1) * addition(part);
+  double ring(int ranks, double bytes, double shift) const {
+    return 2 * (ranks - 1) * (shift + n_.message) + (ranks - 1) * addition(bytes / ranks);
   }
-  double inside_ring(int ranks, double bytes) const { return ring(ranks, bytes, 0, 1); }
+  double inside_ring(int ranks, double bytes) const { return ring(ranks, bytes, inside(bytes / ranks)); }
   double ring_of_nodes(int ranks, double bytes, int messages) const {
     const int nodes = (ranks_ + n_.ranks_per_node - 1) / n_.ranks_per_node;
-    return ring(ranks, bytes, nodes == 1 ? 0 : crosses(nodes - 1) ? n_.nodes_per_switch : 1, messages);
+    const bool crosses = n_.nodes_per_switch > 0 && nodes > n_.nodes_per_switch;
+    return ring(ranks, bytes, outside(bytes / ranks, messages / n_.slowest_link, crosses));
   }
   double ring_of_all(double bytes) const {
+    if (ranks_ <= n_.ranks_per_node) return inside_ring(ranks_, bytes);
     return std::max(ring_of_nodes(ranks_, bytes, 1),
                     n_.ranks_per_node > 1 ? inside_ring(ranks_, bytes) : 0.0);
   }
-  double gather(int ranks, double bytes) const { return (ranks - 1) * message(bytes / ranks, 0, 1); }
+  double gather(int ranks, double bytes) const { return (ranks - 1) * inside(bytes / ranks); }
 
   const AlphaBeta& n_;
   int ranks_;
@@ -91,7 +118,7 @@ AlphaBeta alpha_beta(const Cluster& cluster, Basis basis) {
           .bandwidth = cluster.number("network.bandwidth", basis),
           .inside_latency = cluster.number("inside.latency", basis),
           .inside_bandwidth = cluster.number("inside.bandwidth", basis),
-          .memory_bandwidth = cluster.number("rank.memory_bandwidth", basis),
+          .sum_bandwidth = cluster.sum_bandwidth(basis),
           .message = cluster.number("rank.message", basis),
           .nodes_per_switch = cluster.nodes_per_switch,
           .uplinks = cluster.uplinks};

@@ -22,6 +22,8 @@ struct JobOptions {
   Basis basis = Basis::calibration;
   Algorithm algorithm = Algorithm::tree;
   bool overlap = true;
+  int64_t images = 1281167;  // of the training set, for the number of steps; ImageNet's
+  int classes = 1000;
 };
 
 struct SimulatedJob {

@@ -89,6 +89,31 @@ class Simulated(SimulateTest):
                     with self.subTest(algorithm=name, ranks=ranks, per_node=per_node, thin=bool(more), bytes=line["bytes"]):
                         self.assertLess(abs(line["simulated_s"] / line["closed_form_s"] - 1), 0.01, line)
 
+    def test_closed_forms_of_odd_nodes_are_near(self):
+        for ranks, per_node in ((16, 6), (16, 3), (64, 6), (24, 6)):
+            for name in ("tree", "far", "ring", "leaders", "leaders-ring", "grid"):
+                if name == "tree" and ranks & (ranks - 1):
+                    continue
+                for line in self.simulate("--algorithm", name, "--with", f"nodes.ranks={per_node}", "--sizes", "262144", "8388608",
+                                          ranks=ranks):
+                    with self.subTest(algorithm=name, ranks=ranks, per_node=per_node, bytes=line["bytes"]):
+                        ratio = line["closed_form_s"] / line["simulated_s"]
+                        self.assertTrue(0.9 < ratio < 1.1, ratio)
+
+    def test_flags_win_over_fits_and_measured_buckets_over_flops(self):
+        fitted = '\n[[fitted]]\nkey = "network.bandwidth"\nvalue = 1e8\nto = "the test"\n'
+        (self.path / "fitted.toml").write_text(CLUSTER + fitted)
+        size = ("--sizes", "8388608")
+        usual, slow, back = (self.simulate(*size, *more, cluster=cluster)[0]["simulated_s"] for cluster, more in (
+            ("cluster.toml", ()), ("fitted.toml", ()), ("fitted.toml", ("--with", "network.bandwidth=1e10"))))
+        self.assertGreater(slow, 20 * usual)
+        self.assertEqual(usual, back)
+        (self.path / "measured-buckets.toml").write_text(CLUSTER + "ready = [0.5]\n")
+        late, early = (self.simulate("--with", "network.bandwidth=1e7", cluster=cluster)
+                       for cluster in ("cluster.toml", "measured-buckets.toml"))
+        self.assertEqual(late["allreduce"]["buckets"], 1)
+        self.assertAlmostEqual(late["iteration_s"] - early["iteration_s"], 0.005, places=6)
+
     def test_near_first_is_quicker_than_far_first(self):
         near, far = (self.simulate("--algorithm", name, "--with", "nodes.ranks=8", "--sizes", "8388608", ranks=64)[0]
                      for name in ("tree", "far"))
@@ -162,7 +187,7 @@ class Simulated(SimulateTest):
         happened = {"as it is": (), "one node slower by half": ("--slow-node", "1.5"),
                     "one node's connection at half": ("--slow-link", "0.5"),
                     "8 nodes a switch, 2 links up": ("--with", "nodes.per_switch=8", "--with", "nodes.uplinks=2"),
-                    "one node fewer": ("--ranks", "15")}
+                    "one node fewer, by grid": ("--ranks", "15")}
         self.assertEqual(list(planned), list(happened))
         usual = planned["as it is"]["iteration_s"]
         for what, flags in happened.items():
@@ -171,7 +196,7 @@ class Simulated(SimulateTest):
                 self.assertLess(abs(found["iteration_s"] / planned[what]["iteration_s"] - 1), 0.01)
                 if flags:
                     self.assertGreater(found["iteration_s"], 1.001 * usual, "it must cost something")
-        self.assertEqual((planned["one node fewer"]["ranks"], planned["one node fewer"]["workers_a_rank"]), (15, 2))
+        self.assertEqual([planned["one node fewer, by grid"][key] for key in ("ranks", "workers_a_rank")], [15, 2])
 
     def test_thin_trees_and_odd_counts(self):
         big = ("--set", "network.width=64", "--blocking")
@@ -243,17 +268,34 @@ class Clusters(SimulateTest):
         self.assertEqual(code, 64)
         self.assertIn("--with nodes.count=N", err)
 
+    def test_flags_that_make_no_sense(self):
+        cluster = ["simulate", self.path / "job.toml", "--cluster", self.path / "cluster.toml"]
+        for flags, said in (((*cluster, "--sizes", "-5"), "--sizes"), ((*cluster, "--sizes", "4096", "--choose", "1"), "excludes"),
+                            ((*cluster, "--curve", "x.svg", "--choose", "1"), "excludes"),
+                            ((*cluster, "--curve", "x.svg", "--curve-from", "16", "--curve-to", "8"), "beyond"),
+                            ((*cluster, "--trace-nodes", "-3"), "--trace-nodes"),
+                            ((*cluster, "--with", "nodes.count=32.7"), "whole number"),
+                            ((*cluster, "--with", "nodes.count=20000", "--set", "minibatch.workers=20000"), "convoy plan --cluster"),
+                            ((*cluster[:2], "--cluster", "nowhere.toml"), "no cluster file nowhere.toml"),
+                            (("plan", self.path / "job.toml", "--with", "nodes.count=2"), "--cluster")):
+            with self.subTest(flags=flags[2:]):
+                code, out, err = convoy(*flags)
+                self.assertEqual((code, out), (64, ""), err)
+                self.assertIn(said, err)
+
     def test_calibrate_writes_a_file_that_plan_reads(self):
         out, images, packed = (self.path / name for name in ("measured.toml", "images", "packed"))
         for command in (("synth", "--out", images, "--classes", 3, "--train-per-class", 8, "--val-per-class", 1, "--size", 20),
                         ("pack", images / "train", "--out", packed, "--quiet")):
             self.assertEqual(convoy(*command)[0], 0)
-        code, _, err = convoy("calibrate", self.path / "job.toml", "--out", out, "--train", packed, "--steps", "3", "--threads", "1",
-                              "--oversubscribe", ranks=2)
+        code, _, err = convoy("calibrate", self.path / "job.toml", "--out", out, "--train", packed, "--name", 'my "own"', "--steps", "3",
+                              "--threads", "1", "--oversubscribe", ranks=2)
         self.assertEqual(code, 0, err)
         text = out.read_text()
         self.assertRegex(text, r"loader = \{ value = [1-9]")
         self.assertIn("The fixed-order tree over all these ranks", text)
+        self.assertIn("ready = [", text)
+        self.assertIn('unverified", source = "one node only', text)
         code, planned, err = convoy("plan", self.path / "job.toml", "--cluster", out, "--ranks", "2", "--json")
         self.assertEqual((code, err), (0, ""))
         line = json.loads(planned)["cluster"]["forecasts"][0]
