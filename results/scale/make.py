@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Every timed figure of the three papers beside its simulation: results/scale/make.py [BUILD_FOLDER] [--known]
 
-Writes table.md and the curves, and, where they are missing, rows/*.json (one `convoy simulate` each: remove one to
-simulate it again). With --known nothing is simulated: rows without their files are left out.
+Writes the section "A thousand processors, simulated" of results/README.md and the curves, and, where they are missing,
+rows/*.json (one `convoy simulate` each: remove one to simulate it again). With --known nothing is simulated: rows without
+their files are left out.
 """
 import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -33,7 +35,8 @@ PAPERS = [
      "its step is ResNet-50's by flops (x 1.9), but the blocks that ResNet-101 adds, at 14 × 14, run nearer to a P100's peak than ResNet-50's "
      "average: published times are 1.54 x"),
     ("akiba-8", "Akiba, ResNet-50, 8 P100", 0.2042, None, True, [*AKIBA, "--set", "minibatch.workers=8"], ""),
-    ("akiba-1024", "Akiba, ResNet-50, 1,024 P100", 0.2552, 14.97, False, [*AKIBA], ""),
+    ("akiba-1024", "Akiba, ResNet-50, 1,024 P100", 0.2552, 14.97, True, [*AKIBA], ""),
+    ("akiba-1024-goyal", "the same, a GPU's step from Goyal's 8", 0.2552, 14.97, False, ["akiba-15min", "mn1+goyal", *AKIBA[2:]], ""),
     ("you-rn50-cpu1024", "You, ResNet-50, 1,024 CPUs", 0.819, 48, True, ["you-resnet50-48min", "stampede2-skx", *SKX], ""),
     ("you-rn50-cpu1600", "You, ResNet-50, 1,600 CPUs, 16,000 images", 0.258, 31, False,
      ["you-resnet50-48min", "stampede2-skx", *SKX, "--set", "minibatch.workers=1600", "--set", "minibatch.images=10"], ""),
@@ -72,6 +75,19 @@ CURVES = [
 ]
 
 
+def cluster_file(name, folder):
+    """jobs/launch/clusters/NAME.toml; "mn1+goyal": MN-1 with the step that Goyal measured on the same GPU."""
+    clusters = ROOT / "jobs/launch/clusters"
+    if name != "mn1+goyal":
+        return clusters / f"{name}.toml"
+    mn1, goyal = ((clusters / f"{one}.toml").read_text() for one in ("mn1", "goyal-p100"))
+    step = goyal[goyal.index("[[step]]"):goyal.index("\n\n", goyal.index("[[step]]"))]
+    begin = mn1.index("[[step]]")
+    made = pathlib.Path(folder) / "mn1-goyal.toml"
+    made.write_text(mn1[:begin] + step + mn1[mn1.index("\n\n", begin):])
+    return made
+
+
 def simulate(name, command, basis="calibration", more=()):
     file = HERE / "rows" / (f"{name}.{basis}.json" if not more else f"{name}.json")
     if not file.exists():
@@ -79,8 +95,9 @@ def simulate(name, command, basis="calibration", more=()):
             raise FileNotFoundError(file)
         file.parent.mkdir(exist_ok=True)
         job, cluster, *rest = command
-        subprocess.run([CONVOY, "simulate", f"jobs/{job}.toml", "--cluster", f"jobs/launch/clusters/{cluster}.toml", "--basis", basis,
-                        *rest, *more, "--json", "--out", file], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([CONVOY, "simulate", f"jobs/{job}.toml", "--cluster", cluster_file(cluster, folder), "--basis", basis,
+                            *rest, *more, "--json", "--out", file], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         print(file.name, flush=True)
     return json.loads(file.read_text())
 
@@ -90,6 +107,10 @@ def forecast(job, cluster, algorithm, *more):
     done = subprocess.run([CONVOY, "plan", f"jobs/{job}.toml", "--cluster", f"jobs/launch/clusters/{cluster}.toml", *more, "--json"],
                           cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return next(row for row in json.loads(done)["cluster"]["forecasts"] if row["algorithm"] == algorithm)
+
+
+def spread(row):
+    return f" ± {row['iteration_standard_error_s']:.4f}" if row["iteration_standard_error_s"] > 0 else ""
 
 
 def error(seconds, published):
@@ -117,7 +138,7 @@ def paper(name, what, published, total, anchor, command, why):
     spec, cal = (simulate(name, command, basis) for basis in ("specification", "calibration"))
     off = abs(cal["iteration_s"] / published - 1) > 0.1
     return (f"| {what}{' (anchor)' if anchor else ''} | {published:.4g} | {spec['iteration_s']:.4g} | {error(spec['iteration_s'], published)} | "
-            f"{cal['iteration_s']:.4g} | {error(cal['iteration_s'], published)} | {parts(cal)} | {f'{total:.4g}' if total else '-'} | "
+            f"{cal['iteration_s']:.4g}{spread(cal)} | {error(cal['iteration_s'], published)} | {parts(cal)} | {f'{total:.4g}' if total else '-'} | "
             f"{minutes(cal['hours'])} | {why if off else ''} |")
 
 
@@ -153,47 +174,72 @@ def curve(name, what, command):
     grown = {key: 1000 * (last["decomposition_s"][key] - first["decomposition_s"][key]) for key in ("communication_exposed", "imbalance")}
     verdict = "at least 95 %" if linear >= 0.95 else f"stragglers: the slowest of {last['ranks']:,} adds {grown['imbalance']:.0f} ms to that of 8" \
         if grown["imbalance"] > grown["communication_exposed"] else "communication"
-    return (f"| [{what}]({name}.svg) | {last['ranks']:,} | {first['iteration_s']:.4f} | {last['iteration_s']:.4f} | {100 * linear:.1f} % | "
+    return (f"| [{what}](scale/{name}.svg) | {last['ranks']:,} | {first['iteration_s']:.4f} | {last['iteration_s']:.4f} | {100 * linear:.1f} % | "
             f"{grown['communication_exposed']:+.1f} ms | {grown['imbalance']:+.1f} ms | {verdict} |")
 
 
+def cost(row):
+    d = json.loads(row.read_text())
+    return d["ranks"], d["simulation"]["wall_s"] / d["simulation"]["iterations"], d["simulation"]["peak_bytes"] / 2**30
+
+
+def costs():
+    """Of the simulations themselves: the slowest iteration and the largest memory among the rows of 1,024 and of 2,048 ranks."""
+    all_rows = [cost(path) for path in (HERE / "rows").glob("*.*.json")]
+    for ranks in (1024, 2048):
+        rows = [row for row in all_rows if row[0] == ranks]
+        if rows:
+            yield f"{ranks:,} ranks: {max(row[1] for row in rows):.0f} s an iteration at most, {max(row[2] for row in rows):.2f} GiB"
+
+
+def forecasts():
+    flags = ("--ranks", "3584", "--road", "library", "--set", "minibatch.workers=3584", "--set", "minibatch.images=16", "--set",
+             "schedule.allow_large_rate=true", "--set", "train.epochs=77")
+    h100, xeon = forecast("akiba-15min", "h100", "leaders", *flags), forecast("you-resnet50-48min", "xeon-1024", "tree")
+    return [f"- **ResNet-50 on 3,584 H100** (448 nodes of 8; 57,344 images, 16 each, fp16 gradients, leaders): {1000 * h100['iteration_s']:.2f} ms "
+            f"an iteration, {60 * h100['hours']:.3f} minutes for 77 epochs; MLPerf v3.0's record, 6.4 ms and 0.183 minutes "
+            f"({error(h100['iteration_s'], 0.0064)}). It would have to be true that a GPU computes 16 images in the time that lies on the line "
+            "through the published times with 400 and with 50 (58.2 and 11.4 ms, communication in the latter), and that 448 nodes answer each "
+            "other in 2 µs.",
+            f"- **ResNet-50 on 1,024 of today's CPUs** (512 nodes of two Xeon 8480+; 32 images each, as You et al. had on 1,024 Skylakes in 48 "
+            f"minutes): {xeon['iteration_s']:.3f} s an iteration, {60 * xeon['hours']:.1f} minutes for 90 epochs. It would have to be true that a "
+            "socket sustains 2.3 Tflop/s in f32, a third of its peak, a guess until `convoy calibrate` has run on one; the network costs "
+            f"{100 * (1 - xeon['efficiency']):.1f} %."]
+
+
 def main():
-    lines = ["# The papers' clusters, published and simulated", "",
-             "Made by `results/scale/make.py`, from the cluster files in jobs/launch/clusters; seconds an iteration. *By specification*: data",
-             "sheets alone, no stragglers. *With calibration*: the files' fitted and measured values as well. An *anchor* is what a file's step",
-             "time or fit was taken from: it tests nothing. Parts, of the calibrated one, in ms: compute + exposed communication + imbalance +",
-             "update. Total: minutes, of all iterations. The papers' own schedules: Gloo's and MLSL's leaders with overlap, ChainerMN's one packed",
-             "fp16 sum after the backward pass.", "",
-             "Akiba's step on one GPU is derived from the time on 1,024 and the published 70 %, the spread of the steps from the 8-GPU",
-             "time, derived from the published 80 %: its row is no independent forecast, and Goyal's spread is borrowed from that fit.", "",
+    lines = ["Made by `results/scale/make.py`, from the cluster files in jobs/launch/clusters; seconds an iteration. *By specification*: data",
+             "sheets alone, no stragglers. *With calibration*: the files' fitted and measured values as well, ± the standard error that the draw of",
+             "the stragglers makes. An *anchor* is what a file's step time or fit was taken from: it tests nothing. Parts, of the calibrated one,",
+             "in ms: compute + exposed communication + imbalance + update. Total: minutes, of all iterations. The papers' own schedules: Gloo's and",
+             "MLSL's leaders with overlap, ChainerMN's one packed fp16 sum after the backward pass.", "",
+             "Akiba's step on one GPU is derived from the time on 1,024 and the published 70 %, so that its rows are anchors; the row below them has",
+             "Goyal's step of the same GPU instead, and is a forecast. The spread of the steps is fitted on MN-1's 8 GPUs (80 % against 70 %), and",
+             "Goyal's is borrowed from it. You's Skylakes have no smaller published run than 1,024.", "",
              "| figure | published | by specification | error | with calibration | error | parts | total, published | total, calibrated "
              "| why it is off by more than 10 % |", "|---" * 10 + "|"]
     lines += each(PAPERS, paper)
-    lines += ["", "## Efficiencies", "", "| | published | by specification | with calibration |", "|---|---|---|---|"]
+    lines += ["", "| efficiency | published | by specification | with calibration |", "|---|---|---|---|"]
     lines += each(EFFICIENCIES, efficiency)
-    lines += ["", "## Our schedule on the papers' hardware", "",
-              "`convoy simulate JOB --cluster FILE --choose 1`, calibrated, under the same stragglers: the quickest schedule with the experiment's own",
-              "wire against the paper's, and the quickest with either wire. Iterations in seconds, parts in ms as above.", "",
-              "| | the paper's | | chosen | | quicker by | with either wire |", "|---" * 7 + "|"]
+    lines += ["", "**Our schedule on the papers' hardware**: `convoy simulate JOB --cluster FILE --choose 1`, calibrated, under the same stragglers: the",
+              "quickest schedule with the experiment's own wire against the paper's, and the quickest with either wire.", "",
+              "| | the paper's | s | chosen | s (ms) | quicker by | with either wire |", "|---" * 7 + "|"]
     lines += each(CHOICES, choice)
-    lines += ["", "From 8 ranks on, a worker each (`convoy simulate JOB --cluster FILE --curve FILE.svg`): the tree, 8 MiB buckets, overlapped, calibrated.",
-              "Linear: an iteration on 8 ranks over one on the most. The last columns: what grew in between.", "",
-              "| | ranks | iteration on 8 | on the most | of linear | exposed communication | imbalance | below 95 % because of |", "|---" * 8 + "|"]
+    lines += ["", "**From 8 ranks on**, a worker each (`convoy simulate JOB --cluster FILE --curve FILE.svg`): the tree, 8 MiB buckets, overlapped,",
+              "calibrated. Of linear: an iteration on 8 ranks over one on the most. What grew in between stands beside.", "",
+              "| | ranks | s on 8 | s on the most | of linear | exposed communication | imbalance | below 95 % because of |", "|---" * 8 + "|"]
     lines += each(CURVES, curve)
-    h100 = forecast("akiba-15min", "h100", "leaders", "--ranks", "3584", "--road", "library", "--set", "minibatch.workers=3584", "--set",
-                    "minibatch.images=19", "--set", "schedule.allow_large_rate=true")
-    xeon = forecast("you-resnet50-48min", "xeon-1024", "tree")
-    epoch = 1281167 / (3584 * 19) * h100["iteration_s"] / 60
-    lines += ["", "## Forecasts for today's machines", "", "By closed form; nobody has run them with this program.", "",
-              f"- **ResNet-50 on 3,584 H100** (448 nodes of 8; 19 images each, fp16 gradients, leaders): {1000 * h100['iteration_s']:.2f} ms an iteration, "
-              f"{epoch:.4f} minutes an epoch. MLPerf v3.0's record of 0.183 minutes is 6.4 ms an iteration ({error(h100['iteration_s'], 0.0064)}), in 85 "
-              "to 90 epochs of about 67,840 images. It would have to be true that a GPU keeps the rate that eight nodes had with 50 images each (11.4 ms) "
-              "with 19, read affinely from the two published points, and that 448 nodes answer each other in 2 µs.",
-              f"- **ResNet-50 on 1,024 of today's CPUs** (512 nodes of two Xeon 8480+; 32 images each, as You et al. had on 1,024 Skylakes in 48 minutes): "
-              f"{xeon['iteration_s']:.3f} s an iteration, {60 * xeon['hours']:.1f} minutes for 90 epochs. It would have to be true that a socket sustains "
-              "2.3 Tflop/s in f32, a third of its peak, a guess until `convoy calibrate` has run on one; the network costs "
-              f"{100 * (1 - xeon['efficiency']):.1f} %."]
-    (HERE / "table.md").write_text("\n".join(lines) + "\n")
+    lines += ["", "**Ring against halving and doubling** on Goyal's 32 servers ([picture](scale/crossover.svg), `results/scale/crossover.py`): the ring takes",
+              "6.1 times as long at 4 KiB, 2.8 times at 512 KiB, 1.3 times at 4 MiB, and from 16 MiB on the two are within 10 %. Goyal et al. report up to",
+              "3 times for up to a million elements (4 MB): their factor is met at an eighth of that size. At 4 MB it would take a latency of about",
+              "90 µs a message, nine times what the cluster file assumes (unverified).", "",
+              "**Forecasts for today's machines**, by closed form; nobody has run them with this program.", ""]
+    lines += forecasts()
+    lines += ["", "The simulations themselves, on one core: " + "; ".join(costs()) + "."]
+    readme = HERE.parent / "README.md"
+    text = readme.read_text()
+    begin, end = text.index("## A thousand processors, simulated"), text.index("## Killed runs")
+    readme.write_text(text[:begin] + "## A thousand processors, simulated\n\n" + "\n".join(lines) + "\n\n" + text[end:])
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ int calibrate(const Flags& flags, Communicator& comm) {
       trees.emplace_back(bytes, time_allreduce(comm, bytes));
   if (comm.rank() != 0) return 0;
   const DeviceInfo device = backend->device();
-  const std::string how = fmt::format("convoy calibrate, {} ranks on {} nodes", comm.size(), nodes);
+  const std::string how = fmt::format("convoy calibrate, {} rank{} on {} node{}", comm.size(),
+                                      comm.size() == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s");
   // One rank, or one node: nothing between to be measured, so that what there is stands for both, and says so.
   const Link none{1e-6, 1e10, false};
   const Link& in = inside.measured ? inside : outside.measured ? outside : none;
@@ -84,7 +85,7 @@ int calibrate(const Flags& flags, Communicator& comm) {
       number("memory_bandwidth", step.memory_bandwidth, "the optimizer's update, all threads of a rank"),
       number("sum_bandwidth", sums_bandwidth, "8 Mi additions of f32, one thread"),
       number("spread", std::min(step.spread, 1.0), fmt::format("{} steps of every rank", flags.steps)),
-      loaded > 0 ? number("loader", loaded, fmt::format("{} threads, all ranks at once", affinity.threads))
+      loaded > 0 ? number("loader", loaded, fmt::format("threads: {}, all ranks at once", affinity.threads))
                  : "",
       experiment.network.model, runs_of(experiment).images,
       number("seconds", step.seconds, fmt::format("median of {} steps of every rank, together", flags.steps)),
