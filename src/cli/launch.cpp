@@ -191,8 +191,9 @@ void add_machine_flags(CLI::App& command, Flags& flags) {
       ->required()
       ->type_name("FILE");
   command.add_option("--nodes", flags.nodes, "over the machine file's node.nodes")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--ranks-per-node", flags.ranks_per_node, "over node.ranks")->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1 << 17));
+  command.add_option("--ranks-per-node", flags.ranks_per_node, "over node.ranks")
+      ->check(CLI::Range(1, 1 << 10));
   command.add_option("--account", flags.account, "over job.account")->type_name("NAME");
   command.add_option("--partition", flags.partition, "or queue, over node.partition")->type_name("NAME");
   command.add_option("--wall-time", flags.wall_time, "over job.wall_time: HH:MM:SS, or D-HH:MM:SS")

@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "base/text.h"
 #include "cli/commands.h"
+#include "cli/plan_cluster.h"
 #include "cli/plan_report.h"
 #include "cli/tree.h"
 #include "cli/voice.h"
 #include "port/communicator.h"
-#include "simulate/job.h"
 #include "train/schedule_picture.h"
 
 namespace convoy::cli {
@@ -24,45 +23,8 @@ struct Flags {
   int ranks = 1;
   PlacementOptions placement;
   bool layers = false, json = false;
-  std::string cluster, basis = "calibration";
-  std::vector<std::string> with;
+  ClusterFlags cluster;
 };
-
-// What the job would take on a cluster, by closed form: an iteration, the whole job, and every algorithm beside.
-Json cluster_forecast(const Flags& flags, const Experiment& experiment) {
-  const auto basis = flags.basis == "calibration" ? simulate::Basis::calibration : simulate::Basis::specification;
-  const simulate::Cluster cluster = simulate::parse_cluster(flags.cluster, flags.with);
-  const simulate::AlphaBeta network = simulate::alpha_beta(cluster, basis);
-  Json lines = Json::array();
-  for (const simulate::NamedAlgorithm& one : simulate::algorithms()) {
-    const simulate::JobOptions options{.ranks = flags.ranks > 1 ? flags.ranks : 0, .basis = basis, .algorithm = one.algorithm};
-    const simulate::SimulatedJob job = simulate::make_job(experiment, cluster, options);
-    if (job.algorithm != one.algorithm) continue;
-    const simulate::Breakdown b = simulate::forecast(job, network);
-    const double hours = b.iteration * static_cast<double>(job.steps) / 3600;
-    lines.push_back({{"algorithm", one.name},
-                     {"ranks", job.scenario.ranks},
-                     {"nodes", job.nodes},
-                     {"iteration_s", b.iteration},
-                     {"exposed_s", b.exposed},
-                     {"imbalance_s", b.imbalance},
-                     {"efficiency", b.efficiency},
-                     {"hours", hours},
-                     {"node_hours", hours * job.nodes}});
-  }
-  return {{"name", cluster.name}, {"basis", flags.basis}, {"forecasts", lines}};
-}
-
-void print_forecast(const Json& cluster) {
-  fmt::print("\n{} by {}, closed form\n{:<13} {:>6} {:>6} {:>12} {:>10} {:>10} {:>11}\n",
-             cluster["name"].get<std::string>(), cluster["basis"].get<std::string>(), "allreduce", "ranks", "nodes",
-             "iteration", "efficiency", "time", "node-hours");
-  for (const Json& one : cluster["forecasts"])
-    fmt::print("{:<13} {:>6} {:>6} {:>10.4f} s {:>10.3f} {:>10} {:>11.1f}\n", one["algorithm"].get<std::string>(),
-               one["ranks"].get<int>(), one["nodes"].get<int>(), one["iteration_s"].get<double>(),
-               one["efficiency"].get<double>(), human_seconds(one["hours"].get<double>() * 3600),
-               one["node_hours"].get<double>());
-}
 
 int plan(const Flags& flags) {
   const Experiment experiment = parse_experiment(flags.job, flags.overrides);
@@ -72,7 +34,9 @@ int plan(const Flags& flags) {
       place(experiment.minibatch.workers, flags.ranks, flags.placement, workers_together(experiment));
   const PlanReport report = make_plan_report(experiment, sets, placement);
   if (!flags.picture.empty()) replace_file(flags.picture, draw_schedule(experiment, report.schedule));
-  const Json cluster = flags.cluster.empty() ? Json() : cluster_forecast(flags, experiment);
+  const Json cluster = flags.cluster.file.empty() ? Json()
+                                                  : cluster_forecast(flags.cluster, experiment, sets,
+                                                                     flags.ranks > 1 ? flags.ranks : 0);
   if (flags.json) {
     Json json = plan_json(report, flags.layers);
     if (!cluster.is_null()) json["cluster"] = cluster;
@@ -110,14 +74,19 @@ void add_plan(CLI::App& app, Context& context) {
   command
       ->add_option("--picture", flags->picture, "also draw the learning rate over epochs into this SVG file")
       ->type_name("FILE");
+  auto* cluster = command
+                      ->add_option("--cluster", flags->cluster.file,
+                                   "also forecast time, efficiency and node-hours on this cluster file")
+                      ->type_name("FILE");
   command
-      ->add_option("--cluster", flags->cluster, "also forecast time, efficiency and node-hours on this cluster file")
-      ->type_name("FILE");
-  command->add_option("--basis", flags->basis, "of the forecast: data sheets alone, or with what was fitted and measured")
+      ->add_option("--basis", flags->cluster.basis,
+                   "of the forecast: data sheets alone, or with what was fitted and measured")
       ->capture_default_str()
+      ->needs(cluster)
       ->check(one_of({"specification", "calibration"}));
-  command->add_option("--with", flags->with, "of the cluster: section.key=number, may be repeated")
+  command->add_option("--with", flags->cluster.with, "of the cluster: section.key=number, may be repeated")
       ->type_name("KEY=VALUE")
+      ->needs(cluster)
       ->allow_extra_args(false);
   command->add_flag("--layers", flags->layers,
                     "also every step with its flops, bytes and live ranges, and the buckets");

@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/simulate_choose.h"
+#include "cli/simulate_run.h"
 #include "cli/tree.h"
 #include "cli/voice.h"
 #include "simulate/job.h"
@@ -21,95 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using namespace simulate;
 
-struct Flags {
-  std::string job, cluster, basis = "calibration", algorithm = "tree", trace, curve, out;
-  std::vector<std::string> overrides, with;
-  int ranks = 0, iterations = 0, traced = 16, curve_from = 8, curve_to = 2048;
-  uint64_t seed = 1;
-  bool blocking = false, json = false;
-  double slow_node = 1, slow_link = 1;
-  std::string sums;
-  std::vector<int64_t> sizes;
-};
-
-Basis basis_of(const Flags& flags) {
-  return flags.basis == "specification" ? Basis::specification : Basis::calibration;
-}
-
-// Few ranks draw few stragglers: more iterations then, so that their mean means something.
-int iterations_of(const Flags& flags, int ranks) {
-  return flags.iterations > 0 ? flags.iterations : std::clamp(512 / ranks, 1, 64);
-}
-
-struct Outcome {
-  SimulatedJob job;
-  Answer answer;
-  Breakdown found, expected;
-};
-
-Outcome simulate_one(const Flags& flags, const Experiment& experiment, const Cluster& cluster, int ranks) {
-  const Basis basis = basis_of(flags);
-  Outcome o{
-      .job = make_job(experiment, cluster, {ranks, basis, algorithm_of(flags.algorithm), !flags.blocking}),
-      .answer = {},
-      .found = {},
-      .expected = {}};
-  Scenario& s = o.job.scenario;
-  s.seed = flags.seed;
-  s.iterations = iterations_of(flags, s.ranks);
-  s.traced_ranks = flags.trace.empty() ? 0 : flags.traced;
-  if (flags.slow_node != 1) s.slow_node = o.job.nodes / 2, s.slow_factor = flags.slow_node;
-  if (flags.slow_link != 1) s.slow_link = o.job.nodes / 2, s.link_factor = flags.slow_link;
-  s.sums_file = flags.sums;
-  s.sizes = flags.sizes;
-  o.answer = run(s, cluster, basis);
-  if (!s.sizes.empty()) return o;
-  o.found = measured(o.job, o.answer);
-  o.expected = forecast(o.job, alpha_beta(cluster, basis));
-  return o;
-}
-
-Json result_json(const Flags& flags, const Experiment& experiment, const Cluster& cluster, const Outcome& o) {
-  const Breakdown& b = o.found;
-  const double hours = b.iteration * static_cast<double>(o.job.steps) / 3600;
-  Json fitted = Json::object();
-  for (const auto& [key, number] : cluster.fitted)
-    fitted[key] = {{"value", number.value}, {"to", number.source}};
-  return {{"schema", "convoy.simulation/1"},
-          {"experiment", experiment.name},
-          {"cluster",
-           {{"name", cluster.name}, {"file", cluster.origin}, {"basis", flags.basis}, {"fitted", fitted}}},
-          {"ranks", o.job.scenario.ranks},
-          {"nodes", o.job.nodes},
-          {"workers", o.job.workers},
-          {"images_per_step", o.job.images},
-          {"allreduce",
-           {{"algorithm", o.job.scenario.algorithm},
-            {"wire", experiment.allreduce.wire},
-            {"bytes_per_step", o.job.bytes},
-            {"buckets", o.job.scenario.buckets.size()},
-            {"overlap", !flags.blocking}}},
-          {"compute_source", o.job.step_source},
-          {"iteration_s", b.iteration},
-          {"decomposition_s",
-           {{"compute", b.compute},
-            {"communication_exposed", b.exposed},
-            {"imbalance", b.imbalance},
-            {"overhead", b.overhead}}},
-          {"efficiency", b.efficiency},
-          {"images_per_s", static_cast<double>(o.job.images) / b.iteration},
-          {"closed_form_iteration_s", o.expected.iteration},
-          {"steps", o.job.steps},
-          {"hours", hours},
-          {"node_hours", hours * o.job.nodes},
-          {"simulation",
-           {{"iterations", o.job.scenario.iterations},
-            {"seed", flags.seed},
-            {"wall_s", o.answer.wall},
-            {"peak_bytes", o.answer.peak_bytes}}}};
-}
-
-void print_outcome(const Experiment& experiment, const Cluster& cluster, const Outcome& o) {
+void print_outcome(const Experiment& experiment, const Cluster& cluster, const Simulated& o) {
   const Breakdown& b = o.found;
   const double seconds = b.iteration * static_cast<double>(o.job.steps);
   const auto line = [&](const char* what, double value) {
@@ -119,6 +33,10 @@ void print_outcome(const Experiment& experiment, const Cluster& cluster, const O
              cluster.name, o.job.scenario.ranks, o.job.nodes, o.job.images,
              human_bytes(static_cast<uint64_t>(o.job.bytes)), o.job.scenario.algorithm);
   line("an iteration", b.iteration);
+  if (o.error > 0)
+    fmt::print("    of {} iterations, each with its own stragglers, +- {:.4f} s\n", o.job.scenario.iterations,
+               o.error);
+  if (b.data > 0) line("loading", b.data);
   line("compute", b.compute);
   line("exposed communication", b.exposed);
   line("imbalance", b.imbalance);
@@ -133,7 +51,7 @@ void print_outcome(const Experiment& experiment, const Cluster& cluster, const O
 }
 
 // Every count of ranks with one worker each: the minibatch grows along, as in the papers' figures.
-int draw_curve(const Flags& flags, const Cluster& cluster) {
+int draw_curve(const SimulateFlags& flags, const Cluster& cluster) {
   Plot plot{.title = fmt::format("Efficiency of one iteration on {}", cluster.name),
             .x_label = "ranks: 2 to the power of",
             .left = {.label = "simulated (solid), closed form (dashed): % of linear",
@@ -149,7 +67,7 @@ int draw_curve(const Flags& flags, const Cluster& cluster) {
     if (parse_experiment(flags.job, flags.overrides).schedule.per_images > 0)
       overrides.emplace_back("schedule.allow_large_rate=true");  // only the time is asked for
     const Experiment experiment = parse_experiment(flags.job, overrides);
-    const Outcome o = simulate_one(flags, experiment, cluster, ranks);
+    const Simulated o = simulate_one(flags, experiment, cluster, ranks);
     found.points.push_back({std::log2(ranks), 100 * o.found.efficiency});
     expected.points.push_back({std::log2(ranks), 100 * o.expected.efficiency});
     points.push_back(result_json(flags, experiment, cluster, o));
@@ -167,13 +85,16 @@ int draw_curve(const Flags& flags, const Cluster& cluster) {
   return 0;
 }
 
-int simulate_job(const Flags& flags) {
+int simulate_job(const SimulateFlags& flags) {
+  require(flags.curve_from <= flags.curve_to, Exit::usage, "--curve-from {} is beyond --curve-to {}",
+          flags.curve_from, flags.curve_to);
   const Cluster cluster = parse_cluster(flags.cluster, flags.with);
   if (!flags.curve.empty()) return draw_curve(flags, cluster);
+  if (flags.choose > 0) return choose_schedule(flags, cluster);
   const Experiment experiment = parse_experiment(flags.job, flags.overrides);
-  const Outcome o = simulate_one(flags, experiment, cluster, flags.ranks);
+  const Simulated o = simulate_one(flags, experiment, cluster);
   if (!flags.sizes.empty()) {
-    const AlphaBeta network = alpha_beta(cluster, basis_of(flags));
+    const AlphaBeta network = alpha_beta(cluster, flags.of());
     Json lines = Json::array();
     for (size_t i = 0; i < flags.sizes.size(); ++i)
       lines.push_back({{"bytes", flags.sizes[i]},
@@ -203,7 +124,7 @@ void add_simulate(CLI::App& app, Context& context) {
       *command,
       {"convoy simulate jobs/goyal-1hour.toml --cluster jobs/launch/clusters/goyal-p100.toml",
        "convoy simulate jobs/akiba-15min.toml --cluster jobs/launch/clusters/mn1.toml --curve scale.svg"});
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<SimulateFlags>();
   std::vector<std::string> names;
   for (const NamedAlgorithm& one : algorithms()) names.emplace_back(one.name);
   const auto repeated = [&](const char* name, std::vector<std::string>& to, const char* what) {
@@ -216,7 +137,7 @@ void add_simulate(CLI::App& app, Context& context) {
       ->required()
       ->type_name("FILE");
   command->add_option("--ranks", flags->ranks, "ranks (default: one a worker, or as many as the cluster has)")
-      ->check(CLI::Range(1, 1 << 16));
+      ->check(CLI::Range(1, 1 << 14));
   command->add_option("--basis", flags->basis, "data sheets alone, or with what was fitted and measured")
       ->capture_default_str()
       ->check(one_of({"specification", "calibration"}));
@@ -225,6 +146,12 @@ void add_simulate(CLI::App& app, Context& context) {
       ->check(one_of(names));
   command->add_flag("--blocking", flags->blocking,
                     "no overlap: all buckets are summed after the backward pass");
+  auto* choose =
+      command
+          ->add_option("--choose", flags->choose,
+                       "weigh every allreduce, bucket size and wire, simulate the best so many, and choose")
+          ->type_name("N")
+          ->check(CLI::Range(1, 100));
   command->add_option("--iterations", flags->iterations, "to simulate (default: fewer the more ranks)")
       ->check(CLI::Range(1, 1000));
   command->add_option("--seed", flags->seed, "of the stragglers")->capture_default_str();
@@ -235,25 +162,33 @@ void add_simulate(CLI::App& app, Context& context) {
       ->check(CLI::Range(0.01, 1.0));
   repeated("--set", flags->overrides, "of the job: section.key=value, may be repeated");
   repeated("--with", flags->with, "of the cluster: section.key=number, may be repeated");
-  command->add_option("--trace", flags->trace, "write the timeline for ui.perfetto.dev")->type_name("FILE");
+  auto* trace = command->add_option("--trace", flags->trace, "write the timeline for ui.perfetto.dev")
+                    ->type_name("FILE");
   command->add_option("--trace-nodes", flags->traced, "nodes whose first rank is traced")
-      ->capture_default_str();
-  command
-      ->add_option("--curve", flags->curve,
-                   "efficiency from 8 to 2,048 ranks, one worker each, into this SVG file")
-      ->type_name("FILE");
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 14));
+  auto* curve = command
+                    ->add_option("--curve", flags->curve,
+                                 "efficiency from 8 to 2,048 ranks, one worker each, into this SVG file")
+                    ->type_name("FILE");
   command->add_option("--curve-from", flags->curve_from, "ranks at its left")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 16));
+      ->check(CLI::Range(1, 1 << 14));
   command->add_option("--curve-to", flags->curve_to, "ranks at its right")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 16));
-  command->add_option("--sizes", flags->sizes, "time single allreduces of so many bytes instead")
-      ->type_name("BYTES");
-  command
-      ->add_option("--sums", flags->sums, "with real gradients, and write rank 0's sum as f32 into this file")
-      ->type_name("FILE");
+      ->check(CLI::Range(1, 1 << 14));
+  auto* sizes =
+      command->add_option("--sizes", flags->sizes, "time single allreduces of so many bytes instead")
+          ->type_name("BYTES")
+          ->check(CLI::Range(int64_t{4}, int64_t{1} << 34));
+  auto* sums = command
+                   ->add_option("--sums", flags->sums,
+                                "with real gradients, and write rank 0's sum as f32 into this file")
+                   ->type_name("FILE");
   command->add_option("--out", flags->out, "also write the JSON into this file")->type_name("FILE");
+  curve->excludes(choose, sizes, trace, sums);
+  choose->excludes(sizes, trace, sums);
+  sizes->excludes(trace, sums);
   add_json(*command, flags->json);
   command->callback([&context, flags] { context.chosen = [flags] { return simulate_job(*flags); }; });
 }

@@ -112,7 +112,7 @@ void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
            hosts_[static_cast<size_t>(step.peer)], stall_seconds(), step.step, step.steps,
            name_the_silent(communicator_, hosts_, stall_limit_));
   }
-  if (worked_ && 2 * step.step <= step.steps) worked_(step.bytes);
+  if (worked_ && 2 * step.step <= step.steps) worked_(3 * step.bytes);
 }
 
 void BucketSums::run_library() {

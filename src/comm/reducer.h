@@ -47,7 +47,7 @@ struct ReducerOptions {
   // the sums are then done inside wait(), each bucket's as soon as its event has happened. So runs a rank that has no
   // second thread: a simulated one.
   Events* events = nullptr;
-  std::function<void(size_t bytes)> worked{};  // told of the bytes of every partial sum added, packed or unpacked, if given
+  std::function<void(size_t bytes)> worked{};  // told of the bytes that adding, packing and unpacking read and write
 };
 
 class Reducer {

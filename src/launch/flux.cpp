@@ -32,7 +32,7 @@ class Flux : public Scheduler {
   }
 
   std::string seed() const override { return ""; }
-  std::string before() const override { return leg_before(code_file()); }
+  std::string before() const override { return leg_before(request_); }
   std::string after() const override { return leg_after(); }
 
   std::string submit(const std::vector<Step>& steps) const override {
@@ -71,10 +71,6 @@ class Flux : public Scheduler {
 
  private:
   static std::string option(const std::string& text) { return "# flux: " + text + "\n"; }
-
-  std::string code_file() const {
-    return quoted(request_.scripts + "/train") + (request_.seeds.empty() ? ".code" : "-seed\"$seed\".code");
-  }
 };
 
 }  // namespace

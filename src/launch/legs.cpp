@@ -6,7 +6,9 @@
 
 namespace convoy {
 
-std::string leg_before(const std::string& code_file) {
+std::string leg_before(const LaunchRequest& request) {
+  const std::string code_file =
+      quoted(request.scripts + "/train") + (request.seeds.empty() ? ".code" : "-seed\"$seed\".code");
   return comment(
              "The same run may need several jobs. The first forgets what an earlier submission left; the others go on only "
              "where the one before stopped at a checkpoint (85), or was killed and left no code.") +

@@ -4,9 +4,11 @@
 
 #include <string>
 
+#include "launch/request.h"
+
 namespace convoy {
 
-std::string leg_before(const std::string& code_file);  // lines; the file is a word of the shell
+std::string leg_before(const LaunchRequest& request);  // lines
 std::string leg_after();
 std::string forget_codes(const std::string& scripts);  // of an earlier submission; a line of submit.sh
 

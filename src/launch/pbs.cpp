@@ -23,7 +23,8 @@ class Pbs : public Scheduler {
     std::string select;
     for (const NodeGroup& group : step.groups)
       select += fmt::format("{}{}", select.empty() ? "" : "+", chunk(group));
-    text += fmt::format("#PBS -l select={}\n#PBS -l place=scatter:excl\n", select);
+    text += fmt::format("#PBS -l select={}\n#PBS -l place={}\n", select,
+                        step.kind == "compare" ? "free" : "scatter:excl");
     text += fmt::format("#PBS -j oe\n#PBS -o {}/\n#PBS -W umask=022\n#PBS -r y\n", request_.scripts);
     if (array(step)) text += fmt::format("#PBS -J 0-{}\n", step.elements - 1);
     for (const std::string& extra : site_.options) text += "#PBS " + extra + "\n";
@@ -31,7 +32,7 @@ class Pbs : public Scheduler {
   }
 
   std::string seed() const override { return "PBS_ARRAY_INDEX"; }
-  std::string before() const override { return leg_before(code_file()); }
+  std::string before() const override { return leg_before(request_); }
   std::string after() const override { return leg_after(); }
 
   std::string submit(const std::vector<Step>& steps) const override {
@@ -60,10 +61,6 @@ class Pbs : public Scheduler {
     if (!g.memory.empty()) text += fmt::format(":mem={}", g.memory);
     if (!g.constraint.empty()) text += ":" + g.constraint;
     return text;
-  }
-
-  std::string code_file() const {
-    return quoted(request_.scripts + "/train") + (request_.seeds.empty() ? ".code" : "-seed\"$seed\".code");
   }
 };
 

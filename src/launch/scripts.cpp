@@ -89,9 +89,10 @@ std::vector<Script> write_scripts(const Site& site, const LaunchRequest& request
   std::vector<Script> scripts;
   for (const Step& step : steps) scripts.push_back(script_of(site, request, *scheduler, step));
   const std::string waits = steps.size() > 1 ? ": each step waits for the one before to end well" : "";
-  scripts.push_back(
-      {"submit.sh", "#!/bin/bash\n" + comment(fmt::format("Submits {}{}.", request.name, waits)) +
-                        fmt::format("set -eu\ncd {}\n", quoted(request.here)) + scheduler->submit(steps)});
+  scripts.push_back({"submit.sh", "#!/bin/bash\n" +
+                                      comment(fmt::format("Submits {}{}.", request.name, waits)) +
+                                      fmt::format("set -euo pipefail\ncd {}\n", quoted(request.here)) +
+                                      scheduler->submit(steps)});
   return scripts;
 }
 

@@ -16,6 +16,9 @@ void check_group(const Site& site, const NodeGroup& group, const std::string& se
   };
   needs(group.nodes, "nodes", "--nodes");
   needs(group.ranks, "ranks", "--ranks-per-node");
+  require(int64_t{group.nodes} * group.ranks <= 1 << 24, Exit::usage,
+          "{}: {} nodes of {} ranks ([{}]) are more than any machine has: at most {} ranks", file,
+          group.nodes, group.ranks, section, 1 << 24);
   require(group.cores > 0, Exit::usage, "{}: {}.cores is missing: the real cores of a node", file, section);
   require(group.cores >= group.ranks, Exit::usage, "{}: {} ranks do not fit the {} cores of a node ([{}])",
           file, group.ranks, group.cores, section);
@@ -28,6 +31,11 @@ void check_group(const Site& site, const NodeGroup& group, const std::string& se
           group.ranks, section);
   require(group.numa_mode.empty() || !group.mcdram.empty(), Exit::usage,
           "{}: {}.numa_mode without {}.mcdram: Knights Landing has both", file, section, section);
+  require(
+      group.mcdram != "flat" || !group.numa_mode.starts_with("snc"), Exit::usage,
+      "{}: in flat mode with {} the fast memory is a NUMA node a cluster of cores, and numactl prefers one for all: take "
+      "numa_mode = \"quad\", or mcdram = \"cache\" ([{}])",
+      file, group.numa_mode, section);
   require(
       group.mcdram.empty() || site.scheduler == "slurm" || site.scheduler == "mpirun" ||
           !group.constraint.empty() || !site.options.empty(),
@@ -76,6 +84,11 @@ void check_site(const Site& site) {
       site.batch() || (site.groups[0].nodes == 1 || !site.launcher_options.empty()), Exit::usage,
       "{}: {} nodes without a scheduler: name the hosts in mpi.options, for instance [\"--hostfile\", \"hosts\"]",
       file, site.groups[0].nodes);
+  require(site.qos.empty() || site.scheduler == "slurm", Exit::usage,
+          "{}: job.qos is Slurm's, and the scheduler is {}: ask for it by job.options", file, site.scheduler);
+  for (const NodeGroup& group : site.groups)
+    require(group.memory.empty() || site.scheduler != "flux", Exit::usage,
+            "{}: Flux gives nodes with their memory: leave node.memory out", file);
   for (const NodeGroup& group : site.groups)
     require(site.batch() || (group.partition.empty() && group.constraint.empty() && group.memory.empty()),
             Exit::usage,

@@ -37,11 +37,11 @@ class Slurm : public Scheduler {
     // The id of an array's last element is also the whole array's: an element is named by both its numbers.
     return comment(fmt::format(
                "Code 85: stopped at a checkpoint. The job goes back into the queue under its own id, so that what waits for "
-               "it goes on waiting; not when it was cancelled, and at most {} times.",
+               "it goes on waiting; not when it was cancelled, and at most {} times. A heterogeneous job has a line a component.",
                site_.restarts)) +
            fmt::format(R"sh(job={}
 if [ "$code" -eq 85 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {} ] &&
-  [ "$(squeue --noheader --jobs="$job" --format=%T)" = RUNNING ]; then
+  [ "$(squeue --noheader --jobs="$job" --format=%T | sort -u)" = RUNNING ]; then
   scontrol requeue "$job"
 fi
 exit "$code"

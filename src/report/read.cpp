@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* known =
-    "convoy's result.json, MLPerf's result_*.txt, Google Benchmark's or hyperfine's JSON, or a log of torchvision's "
+    "convoy's result.json or simulation, MLPerf's result_*.txt, Google Benchmark's or hyperfine's JSON, or a log of torchvision's "
     "or FFCV's";
 
 bool is_file(const fs::path& path) {
@@ -98,6 +98,8 @@ Run read_run(const fs::path& path) {
           "{} is empty: it holds no run", path.string());
   if (const auto json = parse(text)) {
     if (string(*json, "schema").value_or("").starts_with("convoy.result/")) return read_convoy(path, *json);
+    if (string(*json, "schema").value_or("").starts_with("convoy.simulation/"))
+      return read_simulation(path, *json);
     if (!list(*json, "benchmarks").empty()) return read_google_benchmark(path, *json);
     if (!list(*json, "results").empty()) return read_hyperfine(path, *json);
     if (!has(text, "\"top_1\""))  // one line of FFCV's log is JSON as well

@@ -1,5 +1,6 @@
 // From what is named at the prompt to runs. Understood, by content and not by name:
 //   convoy     result.json of any version (unknown fields ignored), or its folder: then also metrics.jsonl, predictions.csv
+//   simulation what `convoy simulate --out` writes
 //   mlperf     result_*.txt, lines of ":::MLLOG {...}"; a folder of them is one side of several runs
 //   google-benchmark, hyperfine    their JSON output, a quantity a benchmark or command
 //   torchvision    what references/classification/train.py prints
@@ -22,6 +23,7 @@ Run read_run(const std::filesystem::path& path);
 
 // One a format. `file` is where the text came from, for errors and for what lies beside it.
 Run read_convoy(const std::filesystem::path& file, const Json& result);
+Run read_simulation(const std::filesystem::path& file, const Json& json);
 Run read_google_benchmark(const std::filesystem::path& file, const Json& json);
 Run read_hyperfine(const std::filesystem::path& file, const Json& json);
 Run read_mlperf(const std::filesystem::path& file, const std::string& text);

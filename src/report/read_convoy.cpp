@@ -1,4 +1,5 @@
-// result.json (results/result.schema.json), with metrics.jsonl and predictions.csv where they lie beside it.
+// result.json (results/result.schema.json), with metrics.jsonl and predictions.csv where they lie beside it; and what
+// `convoy simulate` writes of the same experiments.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -208,6 +209,33 @@ Run read_convoy(const std::filesystem::path& file, const Json& result) {
     read_metrics(folder / "metrics.jsonl", run);
     read_predictions(folder / "predictions.csv", run);
   }
+  return run;
+}
+
+// A rank that waits for a slower one spends that time in the allreduce: imbalance counts there, as in a real run.
+Run read_simulation(const std::filesystem::path& file, const Json& json) {
+  Run run{.path = file.string(),
+          .name = file.stem().string(),
+          .format = "simulation",
+          .status = "completed",
+          .hash = string(json, "experiment.hash").value_or("")};
+  read_recipe(json, run);
+  for (const char* key :
+       {"cluster.name", "cluster.basis", "ranks", "nodes", "allreduce.algorithm", "allreduce.overlap"})
+    set(run.launch, key, string(json, key).value_or(text(json, key)));
+  set(run.other, "experiment.name", string(json, "experiment.name").value_or(""));
+  run.add_speed({},
+                number(json, "images_per_s"));  // simulated iterations are no samples: nothing is measured
+  run.add_number("iteration_s", "an iteration, seconds", number(json, "iteration_s"), Better::less);
+  run.add_share("efficiency", "efficiency against one rank", number(json, "efficiency"), {}, false);
+  run.add_number("node_hours", "node-hours", number(json, "node_hours"), Better::less);
+  const auto compute = number(json, "decomposition_s.compute"),
+             imbalance = number(json, "decomposition_s.imbalance"),
+             exposed = number(json, "decomposition_s.communication_exposed"),
+             overhead = number(json, "decomposition_s.overhead");
+  if (compute && imbalance && exposed && overhead)
+    run.step_parts = StepParts{number(json, "decomposition_s.data_wait").value_or(0), *compute,
+                               *exposed + *imbalance, *overhead};
   return run;
 }
 

@@ -110,10 +110,13 @@ struct Judge {
     for (size_t i = 0; i < ratios.size(); ++i) ratios[i] = b.draws[i] / a.draws[i] - 1;
     change.interval = middle(std::move(ratios));
     change.test = mann_whitney(a.medians, b.medians);
-    const bool few = std::min(a.medians.size(), b.medians.size()) < enough_blocks;
+    const size_t blocks = std::min(a.medians.size(), b.medians.size());
+    const bool few = blocks < enough_blocks;
     const bool significant =
         !few && change.test->p < speed_alpha && (change.interval->low > 0 || change.interval->high < 0);
-    settle(change, significant, few ? ": the steps drift too much, run longer" : ": it may be chance");
+    settle(change, significant,
+           few ? fmt::format(": {} independent block{} of steps, run longer", blocks, blocks == 1 ? "" : "s")
+               : ": it may be chance");
   }
 
   Change change() const {

@@ -60,7 +60,7 @@ void set(Facts& facts, const std::string& key, const std::string& value);  // un
 
 struct Run {
   std::string path{}, name{};
-  std::string format{};  // "convoy", "mlperf", "google-benchmark", "hyperfine", "torchvision", "ffcv"
+  std::string format{};  // "convoy", "simulation", "mlperf", "google-benchmark", "hyperfine", "torchvision", "ffcv"
   std::string status{};  // "completed", "diverged", ...; "" where the file does not say
   std::string hash{};    // of the experiment, "" for foreign files
   Facts task{};        // equal where both know them, or the runs are not comparable

@@ -18,7 +18,7 @@ Floats chunk(Floats values, int parts, int index) {
 
 void add(Floats to, std::span<const float> from, const Nodes& nodes) {
   for (size_t i = 0; i < to.size(); ++i) to[i] += from[i];
-  if (nodes.worked) nodes.worked(to.size_bytes());
+  if (nodes.worked) nodes.worked(3 * to.size_bytes());
 }
 
 // Sends to the right what comes next, takes from the left; afterwards member i holds the sum of chunk i.
@@ -61,7 +61,7 @@ void halve_and_double(Group& group, Floats values, Floats scratch, const Nodes& 
   Group members = group.first(inner, far);
   tree_sum(members, values, scratch, [&](Communicator::Pending& message, const TreeStep& step) {
     message.wait();
-    if (nodes.worked && 2 * step.step <= step.steps) nodes.worked(step.bytes);
+    if (nodes.worked && 2 * step.step <= step.steps) nodes.worked(3 * step.bytes);
   });
   if (me < extra) group.send(me + inner, values);
 }

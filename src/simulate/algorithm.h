@@ -30,7 +30,7 @@ const char* name_of(Algorithm algorithm);
 
 struct Nodes {
   int ranks_per_node = 1;
-  std::function<void(size_t bytes)> worked{};  // told of every addition of so many bytes, if given
+  std::function<void(size_t bytes)> worked{};  // told of the bytes that additions read and write
 };
 
 // Any but Algorithm::tree. Where halving and doubling meets a count that is no power of two, the ranks above it first

@@ -67,11 +67,14 @@ class Reader {
     require(into != nullptr, Exit::usage, "--with {}: {} is not a table of {}", text, section, file_);
     const auto number = parsed.get("value")->value<double>();
     require(number.has_value(), Exit::usage, "--with {}: the value is no number", text);
-    if (section == "nodes")
-      into->insert_or_assign(key, static_cast<int64_t>(*number));
-    else
-      into->insert_or_assign(
-          key, toml::table{{"value", *number}, {"mark", "measured"}, {"source", "--with " + text}});
+    if (section == "nodes") {
+      require(parsed.get("value")->is_integer(), Exit::usage, "--with {}: a count is a whole number", text);
+      into->insert_or_assign(key, *parsed.get("value")->value<int64_t>());
+      return;
+    }
+    into->insert_or_assign(
+        key, toml::table{{"value", *number}, {"mark", "unverified"}, {"source", "--with " + text}});
+    overridden_.insert(section + "." + key);
   }
 
   std::string at(const toml::node& node) const {
@@ -166,7 +169,7 @@ class Reader {
 
   void read_steps(Cluster& cluster) const {
     each("step", [&](const toml::table& table) {
-      known(table, "step.", {"network", "images", "ranks", "seconds", "backward"});
+      known(table, "step.", {"network", "images", "ranks", "seconds", "backward", "ready"});
       StepTime step{.network = text_of(table, "network", "step."),
                     .images = count_of(table, "step.", "images", 1, 1 << 20, true),
                     .seconds = {}};
@@ -175,8 +178,21 @@ class Reader {
       step.seconds = number_of(*table.get("seconds"), "step.seconds", 1e-9, 1e6);
       if (const toml::node* backward = table.get("backward"))
         step.backward = number_of(*backward, "step.backward", 1e-9, step.seconds.value).value;
+      if (const toml::node* ready = table.get("ready")) step.ready = shares_of(*ready);
       cluster.steps.push_back(std::move(step));
     });
+  }
+
+  std::vector<double> shares_of(const toml::node& node) const {
+    require(node.is_array(), Exit::usage, "{}: step.ready is a list of shares of the step, one a bucket",
+            at(node));
+    std::vector<double> shares;
+    for (const toml::node& one : *node.as_array()) {
+      shares.push_back(one.value<double>().value_or(-1));
+      require(shares.back() >= 0 && shares.back() <= 1, Exit::usage,
+              "{}: step.ready has a share that is not from 0 to 1", at(one));
+    }
+    return shares;
   }
 
   void read_fitted(Cluster& cluster) const {
@@ -194,6 +210,7 @@ class Reader {
       require(number >= found->low && number <= found->high, Exit::usage,
               "{}: fitted {} = {:g} is not between {:g} and {:g}", at(table), key, number, found->low,
               found->high);
+      if (overridden_.contains(key)) return;
       require(cluster.fitted.emplace(key, Number{number, "fitted", text_of(table, "to", "fitted.")}).second,
               Exit::usage, "{}: {} is fitted twice", at(table), key);
       require(cluster.fitted.size() <= 2, Exit::usage,
@@ -203,6 +220,7 @@ class Reader {
 
   std::string file_;
   toml::table root_;
+  std::set<std::string> overridden_;  // by --with, also over a fit
 };
 
 }  // namespace
@@ -213,9 +231,12 @@ const std::vector<NumberKey>& number_keys() {
       {"network.latency", "seconds from node to node", 0, 1, false},
       {"inside.bandwidth", "bytes per second between two ranks of a node, one direction", 1, 1e14, false},
       {"inside.latency", "seconds between two ranks of a node", 0, 1, false},
-      {"rank.memory_bandwidth", "bytes per second of a rank's memory, for additions and the update", 1, 1e14,
-       false},
+      {"rank.memory_bandwidth", "bytes per second that all of a rank's cores read and write: the update", 1,
+       1e14, false},
+      {"rank.sum_bandwidth", "bytes per second that adding gradients reads and writes", 0, 1e14, true},
       {"rank.message", "seconds of a rank's own work for each message", 0, 1, true},
+      {"rank.loader", "images per second that a rank's loader prepares, by the cores that compute", 0, 1e9,
+       true},
       {"rank.spread", "sigma of the logarithm of a rank's step time", 0, 1, true}};
   return keys;
 }
@@ -236,7 +257,19 @@ Cluster parse_cluster_text(std::string_view text, const std::string& file_name,
   return Reader(text, file_name, overrides).read();
 }
 
+double Cluster::sum_bandwidth(Basis basis) const {
+  const double given = number("rank.sum_bandwidth", basis);
+  return given > 0 ? given : number("rank.memory_bandwidth", basis);
+}
+
+Basis basis_of(const std::string& name) {
+  return name == "specification" ? Basis::specification : Basis::calibration;
+}
+
 Cluster parse_cluster(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  require(std::filesystem::exists(file), Exit::usage,
+          "there is no cluster file {}: jobs/launch/clusters has some, and `convoy calibrate` writes one",
+          file.string());
   return parse_cluster_text(read_text(file), file.string(), overrides);
 }
 

@@ -14,6 +14,7 @@
 namespace convoy::simulate {
 
 enum class Basis { specification, calibration };
+Basis basis_of(const std::string& name);  // as the command line has it
 
 struct Number {
   double value = 0;
@@ -26,7 +27,9 @@ struct StepTime {  // forward and backward of one rank's minibatch, with nobody 
   int ranks =
       1;  // above 1: what the slowest of so many took, from which the usual rank's follows with rank.spread
   Number seconds;
-  double backward = 0;  // of these; 0: by the operations' share
+  double backward = 0;  // of a rank with nobody to wait for; 0: by the operations' share
+  std::vector<double>
+      ready{};  // shares of the step after which the gradient buckets were complete, if measured
 };
 
 struct Cluster {
@@ -38,6 +41,7 @@ struct Cluster {
   std::map<std::string, Number> fitted;  // by the same keys; source: what it was fitted to
 
   double number(std::string_view key, Basis basis) const;
+  double sum_bandwidth(Basis basis) const;  // rank.memory_bandwidth where rank.sum_bandwidth is not given
   int ranks() const { return nodes * ranks_per_node; }
 };
 

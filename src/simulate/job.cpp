@@ -14,11 +14,8 @@
 namespace convoy::simulate {
 namespace {
 
-constexpr int64_t imagenet = 1281167;
-constexpr int imagenet_classes = 1000;
-
-Program lowered(const NetworkOptions& network, int images, size_t bytes) {
-  return lower(make_network(network, imagenet_classes), images, {Mode::training, bytes, false});
+Program lowered(const NetworkOptions& network, int classes, int images, size_t bytes) {
+  return lower(make_network(network, classes), images, {Mode::training, bytes, false});
 }
 
 double flops_per_image(const Program& program) {
@@ -28,7 +25,8 @@ double flops_per_image(const Program& program) {
 
 struct Seconds {
   double all = 0, backward = 0;  // backward 0: by flops
-  std::string source;
+  std::vector<double> ready{};   // shares of `all`, if measured
+  std::string source{};
 };
 
 // The usual rank's, where the file has what the slowest of several took.
@@ -67,11 +65,11 @@ Seconds step_seconds(const Cluster& cluster, const Experiment& experiment, const
     other.model = near.network;
     if (near.network.starts_with("alexnet")) other.input = near.network == "alexnet-torchvision" ? 224 : 227;
     const double ratio =
-        flops_per_image(program) / flops_per_image(lowered(other, near.images, size_t{8} << 20));
+        flops_per_image(program) / flops_per_image(lowered(other, 1000, near.images, size_t{8} << 20));
     seconds *= ratio;
     note += fmt::format(", from {} by flops (x {:.3g})", near.network, ratio);
   }
-  return {seconds, near.backward * seconds / near.seconds.value,
+  return {seconds, near.backward * seconds / at_near, foreign ? std::vector<double>() : near.ready,
           fmt::format("[{}] {}{}", near.seconds.mark, near.seconds.source, note)};
 }
 
@@ -87,11 +85,19 @@ std::vector<double> ready_times(const Program& program, const Seconds& seconds) 
   const double backward = until.back() - forward;
   const double share = seconds.backward > 0 ? seconds.backward / seconds.all : backward / until.back();
   std::vector<double> ready;
+  if (seconds.ready.size() == program.layout.buckets.size()) {
+    for (const double share_of_step : seconds.ready) ready.push_back(share_of_step * seconds.all);
+    return ready;
+  }
   for (const Bucket& bucket : program.layout.buckets) {
     const double done = (until[static_cast<size_t>(bucket.ready_step) + 1] - forward) / backward;
     ready.push_back(seconds.all * (1 - share + share * done));
   }
   return ready;
+}
+
+Breakdown parts_of(const SimulatedJob& job) {
+  return {.data = job.loading, .compute = job.scenario.compute - job.loading, .overhead = job.scenario.after};
 }
 
 double wire_bytes(const Experiment& experiment) { return experiment.allreduce.wire == "f32" ? 4 : 2; }
@@ -109,70 +115,78 @@ SimulatedJob make_job(const Experiment& experiment, const Cluster& cluster, cons
           "{} ranks for {} workers: ask for at most as many ranks, or give the job "
           "more workers with --set minibatch.workers=N",
           ranks, runs.workers);
-  const Program program = lowered(experiment.network, runs.images, bucket_bytes(experiment));
+  const Program program = lowered(experiment.network, options.classes, runs.images, bucket_bytes(experiment));
   const Seconds seconds =
       step_seconds(cluster, experiment, program, cluster.number("rank.spread", options.basis));
   SimulatedJob job;
-  job.algorithm = usable(options.algorithm, ranks);
+  job.bytes = static_cast<double>(program.layout.elements) * wire_bytes(experiment);
+  job.algorithm = usable(options.algorithm, alpha_beta(cluster, options.basis), ranks,
+                         job.bytes / static_cast<double>(program.layout.buckets.size()));
   job.step_source = seconds.source;
   job.workers = runs.workers;
   job.local = (runs.workers + ranks - 1) / ranks;
   job.nodes = (ranks + cluster.ranks_per_node - 1) / cluster.ranks_per_node;
   job.images = int64_t{experiment.minibatch.workers} * experiment.minibatch.images;
-  job.steps = Schedule(experiment, imagenet).steps();
+  job.steps = Schedule(experiment, options.images).steps();
   Scenario& s = job.scenario;
   s.ranks = ranks;
   s.ranks_per_node = std::min(cluster.ranks_per_node, ranks);
   s.algorithm = name_of(job.algorithm);
-  s.compute = seconds.all * job.local;
-  s.memory_bandwidth = cluster.number("rank.memory_bandwidth", options.basis);
+  const double loader = cluster.number("rank.loader", options.basis);
+  if (loader > 0) job.loading = runs.images * job.local / loader;
+  s.compute = seconds.all * job.local + job.loading;
+  s.sum_bandwidth = cluster.sum_bandwidth(options.basis);
   s.message = cluster.number("rank.message", options.basis);
   s.spread = cluster.number("rank.spread", options.basis);
   const int states = optimizer_states(make_optimizer(experiment.optimizer));
-  s.after = static_cast<double>(program.layout.elements) * 4 * (3 + 2 * states) / s.memory_bandwidth;
+  s.after = static_cast<double>(program.layout.elements) * 4 * (3 + 2 * states) /
+            cluster.number("rank.memory_bandwidth", options.basis);
   const std::vector<double> ready = ready_times(program, seconds);
   // The tree packs 16-bit gradients itself; for the others the same bytes are fewer floats.
   const bool halved = job.algorithm != Algorithm::tree && experiment.allreduce.wire != "f32";
+  s.packed = halved;
   if (!halved) s.wire = experiment.allreduce.wire, s.wire_scale = experiment.allreduce.scale;
   for (size_t b = 0; b < ready.size(); ++b) {
     const Bucket& bucket = program.layout.buckets[b];
     const double moment = options.overlap ? s.compute - seconds.all + ready[b] : s.compute;
     s.buckets.push_back({bucket.begin / (halved ? 2 : 1), bucket.end / (halved ? 2 : 1), moment});
   }
-  job.bytes = static_cast<double>(program.layout.elements) * wire_bytes(experiment);
   return job;
 }
 
 Breakdown measured(const SimulatedJob& job, const Answer& answer) {
-  Breakdown b{.compute = job.scenario.compute, .overhead = job.scenario.after};
+  Breakdown b = parts_of(job);
   double slowest = 0;
   const auto count = static_cast<double>(answer.iterations.size());
   for (const IterationTimes& one : answer.iterations) slowest += one.compute_max / count;
   const double begin = answer.iterations.front().begin;
   b.iteration = (answer.iterations.back().end - begin) / count;
-  b.imbalance = slowest - b.compute;
+  b.imbalance = slowest - job.scenario.compute;
   b.exposed = b.iteration - slowest - b.overhead;
-  b.efficiency = (b.compute + b.overhead) / b.iteration;
+  b.efficiency = (b.data + b.compute + b.overhead) / b.iteration;
   return b;
 }
 
-Breakdown forecast(const SimulatedJob& job, const AlphaBeta& network) {
+Breakdown forecast(const SimulatedJob& job, AlphaBeta network) {
   const Scenario& s = job.scenario;
-  Breakdown b{.compute = s.compute, .overhead = s.after};
-  const double slow = expected_slowest(s.spread, s.ranks);
+  Breakdown b = parts_of(job);
+  double slow = expected_slowest(s.spread, s.ranks);
+  if (s.slow_node >= 0) slow = std::max(slow, s.slow_factor * expected_slowest(s.spread, s.ranks_per_node));
+  if (s.slow_link >= 0 && job.nodes > 1) network.slowest_link = s.link_factor;
   std::vector<double> ready, seconds;
   for (const ReadyBucket& bucket : s.buckets) {
     const double elements = static_cast<double>(bucket.end - bucket.begin);
-    const bool packed = s.wire != "f32";
+    const double bytes = elements * (s.wire != "f32" ? 2 : 4);
+    const bool rounded = s.packed || s.wire != "f32";
     ready.push_back(slow * bucket.ready);
-    seconds.push_back(allreduce_seconds(job.algorithm, network, s.ranks, elements * (packed ? 2 : 4)) +
-                      (packed && s.ranks > 1 ? elements * 12 / s.memory_bandwidth : 0.0));
+    seconds.push_back(allreduce_seconds(job.algorithm, network, s.ranks, bytes) +
+                      (rounded && s.ranks > 1 ? 6 * bytes / s.sum_bandwidth : 0.0));
   }
   const double end = std::max(last_end(ready, seconds), slow * s.compute);
   b.imbalance = (slow - 1) * s.compute;
   b.exposed = end - slow * s.compute;
   b.iteration = end + s.after;
-  b.efficiency = (b.compute + b.overhead) / b.iteration;
+  b.efficiency = (b.data + b.compute + b.overhead) / b.iteration;
   return b;
 }
 

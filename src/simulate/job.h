@@ -22,6 +22,8 @@ struct JobOptions {
   Basis basis = Basis::calibration;
   Algorithm algorithm = Algorithm::tree;
   bool overlap = true;
+  int64_t images = 1281167;  // of the training set, for the number of steps; ImageNet's
+  int classes = 1000;
 };
 
 struct SimulatedJob {
@@ -31,6 +33,7 @@ struct SimulatedJob {
   int64_t images = 0;                     // a step's, all workers'
   int64_t steps = 0;
   double bytes = 0;         // of gradients on the wire, one step
+  double loading = 0;       // seconds of a rank's step, in scenario.compute, that its loader has the cores
   std::string step_source;  // where the compute time is from
 };
 
@@ -39,6 +42,7 @@ SimulatedJob make_job(const Experiment& experiment, const Cluster& cluster, cons
 
 struct Breakdown {  // of one iteration, seconds; they add up to `iteration`
   double iteration = 0;
+  double data = 0;        // loading, where the cluster file has the loader's rate
   double compute = 0;     // of a usual rank
   double imbalance = 0;   // of the slowest above that
   double exposed = 0;     // communication that nothing hides
@@ -47,6 +51,6 @@ struct Breakdown {  // of one iteration, seconds; they add up to `iteration`
 };
 
 Breakdown measured(const SimulatedJob& job, const Answer& answer);
-Breakdown forecast(const SimulatedJob& job, const AlphaBeta& network);  // by closed form
+Breakdown forecast(const SimulatedJob& job, AlphaBeta network);  // by closed form
 
 }  // namespace convoy::simulate

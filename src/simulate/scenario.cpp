@@ -21,7 +21,8 @@ Json to_json(const Scenario& s) {
           {"buckets", buckets},
           {"compute", s.compute},
           {"after", s.after},
-          {"memory_bandwidth", s.memory_bandwidth},
+          {"sum_bandwidth", s.sum_bandwidth},
+          {"packed", s.packed},
           {"message", s.message},
           {"spread", s.spread},
           {"seed", s.seed},
@@ -47,7 +48,8 @@ Scenario scenario_of(const Json& json) {
         {bucket.at(0).get<int64_t>(), bucket.at(1).get<int64_t>(), bucket.at(2).get<double>()});
   json.at("compute").get_to(s.compute);
   json.at("after").get_to(s.after);
-  json.at("memory_bandwidth").get_to(s.memory_bandwidth);
+  json.at("sum_bandwidth").get_to(s.sum_bandwidth);
+  json.at("packed").get_to(s.packed);
   json.at("message").get_to(s.message);
   json.at("spread").get_to(s.spread);
   json.at("seed").get_to(s.seed);

@@ -19,9 +19,12 @@ struct Scenario {
   std::string algorithm = "tree", wire = "f32";
   double wire_scale = 1;
   std::vector<ReadyBucket> buckets;
-  double compute = 0;  // forward and backward
-  double after = 0;    // update and what else follows the sum
-  double memory_bandwidth = 1e30, message = 0;
+  double compute = 0;           // forward and backward
+  double after = 0;             // update and what else follows the sum
+  double sum_bandwidth = 1e30;  // of adding, packing and unpacking: bytes read and written
+  double message = 0;
+  bool packed =
+      false;  // the gradients were packed into half as many floats, which costs what the tree's own packing does
   double spread = 0;  // sigma of the logarithm of a rank's compute time, drawn anew every iteration
   uint64_t seed = 1;
   int iterations = 1;

@@ -28,17 +28,6 @@ Json value_json(const Slot& slot) {
       slot);
 }
 
-Json resolved_json(const Experiment& experiment) {
-  Json tables = Json::object();
-  Experiment copy = experiment;
-  visit_fields(copy, [&](const Field& field) {
-    const bool path_of_none =
-        std::holds_alternative<std::filesystem::path*>(field.slot) && toml_value(field.slot) == field.absent;
-    if (field.unread.empty() && !path_of_none) tables[field.section][field.key] = value_json(field.slot);
-  });
-  return tables;
-}
-
 Json dataset_json(const DatasetFacts& facts) {
   if (facts.samples == 0) return nullptr;
   return {{"path", facts.path},
@@ -63,6 +52,17 @@ Json energy_json(const Energy& energy) {
 }
 
 }  // namespace
+
+Json resolved_json(const Experiment& experiment) {
+  Json tables = Json::object();
+  Experiment copy = experiment;
+  visit_fields(copy, [&](const Field& field) {
+    const bool path_of_none =
+        std::holds_alternative<std::filesystem::path*>(field.slot) && toml_value(field.slot) == field.absent;
+    if (field.unread.empty() && !path_of_none) tables[field.section][field.key] = value_json(field.slot);
+  });
+  return tables;
+}
 
 Json quantiles(std::vector<double> values) {
   std::sort(values.begin(), values.end());

@@ -17,6 +17,9 @@
 
 namespace convoy {
 
+// The keys that the experiment reads, section by section: "experiment.resolved".
+nlohmann::ordered_json resolved_json(const Experiment& experiment);
+
 class Result {
  public:
   Result(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out,

@@ -71,6 +71,20 @@ class Recipes(unittest.TestCase):
             if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "define" and call.args[0].value != "MPI_CXX_COMPILER":
                 self.assertRegex(options, rf"(set|option)\({call.args[0].value} ")
 
+    def test_the_presets_set_options_that_there_are(self):
+        options = (ROOT / "CMakeLists.txt").read_text()
+        presets = sorted((PACKAGING / "presets").glob("*.cmake"))
+        self.assertEqual([path.stem for path in presets], ["develop", "sanitize", "site"])
+        for path in presets:
+            with tempfile.TemporaryDirectory() as folder:  # -C alone, of a project that has no code
+                (Path(folder) / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.20)\nproject(none LANGUAGES NONE)\n")
+                subprocess.run(["cmake", "-S", folder, "-B", f"{folder}/build", "-C", path], check=True, capture_output=True)
+                cache = (Path(folder) / "build/CMakeCache.txt").read_text()
+            for name in re.findall(r"set\((\w+)", path.read_text()):
+                self.assertIn(f"\n{name}:", cache)
+                if name.startswith("CONVOY_"):
+                    self.assertRegex(options, rf"(set|option)\({name} ")
+
     def test_the_image_s_script_is_sound(self):
         text = (PACKAGING / "convoy.def").read_text()
         post = text.split("%post\n", 1)[1].split("\n%environment", 1)[0]

@@ -20,6 +20,8 @@ FILE = [
     ("spare_cores = 1", 'mcdram = "flt"', ["node.mcdram", "did you mean \"flat\"?"]),
     ("spare_cores = 1", 'numa_mode = "quad"', ["without node.mcdram"]),
     ("spare_cores = 1", 'partition = "a b"', ["node.partition", "a space"]),
+    ("spare_cores = 1", 'mcdram = "flat"\nnuma_mode = "snc4"', ["snc4", "quad"]),
+    ('scheduler = "slurm"', 'scheduler = "pbs"', ["mpi.launcher"]),
     ('account = ""', 'account = "a\\nb"', ["job.account must be one line"]),
     ('wall_time = "24:00:00"', 'wall_time = "24h"', ["job.wall_time", "HH:MM:SS"]),
     ('wall_time = "24:00:00"', "", ["job.wall_time is missing", "--wall-time"]),
@@ -34,6 +36,7 @@ FILE = [
     ("[compare]", "[[also]]\nnodes = 2\ncores = 4\nranks = 3\n[compare]", ["14 ranks"]),
 ]
 FLAGS = [
+    (["--nodes", "2000000000"], ["--nodes"]),
     (["--nodes", "3"], ["6 ranks", "start 1, 2, 4"]),
     (["--seeds", "3-1"], ["--seeds 3-1"]),
     (["--seeds", "1,x"], ["--seeds 1,x"]),

@@ -88,6 +88,17 @@ class Submitting(StandIns):
             f"{batch} --dependency=afterany:4 --env=CONVOY_LEG=2 --env=CONVOY_SEED=2 train.sh",
             f"{batch} --dependency=afterok:3 --dependency=afterok:5 compare.sh"])
 
+    def test_a_refused_submission_ends_the_chain(self):
+        for machine, command in (("slurm-cpu", "sbatch"), ("pbs-cpu", "qsub"), ("lsf-gpu", "bsub"), ("flux-cpu", "flux")):
+            with self.subTest(machine):
+                shutil.rmtree(self.work / "launch", ignore_errors=True)
+                self.stand_in(f'#!/bin/bash\necho "{command}" >>"$CALLS"\nexit 1\n', command)
+                self.calls.write_text("")
+                self.launch(machine, *self.chain, "--nodes", 2)
+                done = subprocess.run(["bash", "launch/x/submit.sh"], cwd=self.work, env=self.environment, capture_output=True)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertEqual(self.calls.read_text().split(), [command], "nothing is sent after what failed")
+
     def test_a_scheduler_that_is_not_there_ends_it(self):
         code, _, err = convoy("launch", self.job, "--machine", MACHINES / "flux-cpu.toml", *self.sets[:4], "--nodes", 2,
                               "--name", "x", "--submit", cwd=self.work)
@@ -119,9 +130,10 @@ class Ending(StandIns):
         self.launch("slurm-cpu", "--restarts", 2)
         self.stand_in(START, "srun")
         self.stand_in('#!/bin/bash\necho "scontrol $*" >>"$CALLS"\n', "scontrol")
-        for state, count, code, requeued in (("RUNNING", "0", 85, True), ("RUNNING", "2", 85, False),
+        for state, count, code, requeued in (("RUNNING", "0", 85, True), ("RUNNING\\nRUNNING", "0", 85, True),
+                                             ("RUNNING\\nPENDING", "0", 85, False), ("RUNNING", "2", 85, False),
                                              ("COMPLETING", "0", 85, False), ("RUNNING", "1", 2, False)):
-            self.stand_in(f"#!/bin/bash\necho {state}\n", "squeue")
+            self.stand_in(f"#!/bin/bash\nprintf '{state}\\n'\n", "squeue")
             (self.work / "codes").write_text(f"{code}\n")
             self.calls.write_text("")
             self.assertEqual(self.run_train(SLURM_RESTART_COUNT=count, SLURM_JOB_ID="7"), code)

@@ -76,14 +76,43 @@ class Simulated(SimulateTest):
             self.assertNotEqual(have.tobytes(), left.tobytes(), "the order of the additions must show")
 
     def test_closed_forms_agree_with_the_simulation(self):
-        sizes = [4096, 262144, 8388608]
-        for per_node in (1, 4):
-            for name in ("tree", "far", "ring", "leaders", "leaders-ring", "grid"):
-                lines = self.simulate("--algorithm", name, "--with", f"nodes.ranks={per_node}", "--sizes",
-                                      *map(str, sizes), ranks=32)
+        names = ("tree", "far", "ring", "leaders", "leaders-ring", "grid")
+        thin = ("--with", "nodes.per_switch=4", "--with", "nodes.uplinks=1")
+        for ranks, per_node, more in ((32, 1, ()), (32, 4, ()), (24, 4, ()), (11, 4, ()), (13, 1, ()), (32, 1, thin), (64, 4, thin),
+                                      (24, 1, thin)):
+            for name in names:
+                if name == "tree" and ranks & (ranks - 1):
+                    continue
+                lines = self.simulate("--algorithm", name, "--with", f"nodes.ranks={per_node}", *more, "--sizes", "4096",
+                                      "262144", "8388608", ranks=ranks)
                 for line in lines:
-                    with self.subTest(algorithm=name, per_node=per_node, bytes=line["bytes"]):
+                    with self.subTest(algorithm=name, ranks=ranks, per_node=per_node, thin=bool(more), bytes=line["bytes"]):
                         self.assertLess(abs(line["simulated_s"] / line["closed_form_s"] - 1), 0.01, line)
+
+    def test_closed_forms_of_odd_nodes_are_near(self):
+        for ranks, per_node in ((16, 6), (16, 3), (64, 6), (24, 6)):
+            for name in ("tree", "far", "ring", "leaders", "leaders-ring", "grid"):
+                if name == "tree" and ranks & (ranks - 1):
+                    continue
+                for line in self.simulate("--algorithm", name, "--with", f"nodes.ranks={per_node}", "--sizes", "262144", "8388608",
+                                          ranks=ranks):
+                    with self.subTest(algorithm=name, ranks=ranks, per_node=per_node, bytes=line["bytes"]):
+                        ratio = line["closed_form_s"] / line["simulated_s"]
+                        self.assertTrue(0.9 < ratio < 1.1, ratio)
+
+    def test_flags_win_over_fits_and_measured_buckets_over_flops(self):
+        fitted = '\n[[fitted]]\nkey = "network.bandwidth"\nvalue = 1e8\nto = "the test"\n'
+        (self.path / "fitted.toml").write_text(CLUSTER + fitted)
+        size = ("--sizes", "8388608")
+        usual, slow, back = (self.simulate(*size, *more, cluster=cluster)[0]["simulated_s"] for cluster, more in (
+            ("cluster.toml", ()), ("fitted.toml", ()), ("fitted.toml", ("--with", "network.bandwidth=1e10"))))
+        self.assertGreater(slow, 20 * usual)
+        self.assertEqual(usual, back)
+        (self.path / "measured-buckets.toml").write_text(CLUSTER + "ready = [0.5]\n")
+        late, early = (self.simulate("--with", "network.bandwidth=1e7", cluster=cluster)
+                       for cluster in ("cluster.toml", "measured-buckets.toml"))
+        self.assertEqual(late["allreduce"]["buckets"], 1)
+        self.assertAlmostEqual(late["iteration_s"] - early["iteration_s"], 0.005, places=6)
 
     def test_near_first_is_quicker_than_far_first(self):
         near, far = (self.simulate("--algorithm", name, "--with", "nodes.ranks=8", "--sizes", "8388608", ranks=64)[0]
@@ -98,17 +127,76 @@ class Simulated(SimulateTest):
             self.assertLess(abs(one["iteration_s"] / one["closed_form_iteration_s"] - 1), 0.01)
         self.assertLessEqual(found["iteration_s"], blocking["iteration_s"])
 
+    def test_compare_reads_simulations(self):
+        usual, slow, wider = (self.path / f"{name}.json" for name in ("usual", "slow", "wider"))
+        self.simulate("--out", usual)
+        self.simulate("--out", slow, "--slow-node", "1.5")
+        self.simulate("--out", wider, "--set", "network.width=8")
+        code, out, err = convoy("compare", usual, slow, "--json")
+        self.assertEqual((code, err), (1, ""), "a regression")
+        found = json.loads(out)
+        rows = {row["name"]: row for row in found["rows"]}
+        iterations = [json.loads(path.read_text())["iteration_s"] for path in (usual, slow)]
+        self.assertEqual([cell["value"] for cell in rows["iteration_s"]["cells"]], iterations)
+        self.assertAlmostEqual(rows["images_per_s"]["changes"][1]["amount"], iterations[0] / iterations[1] - 1, places=6)
+        self.assertIn("identical", out)
+        code, out, _ = convoy("compare", usual, wider)
+        self.assertEqual(code, 2)
+        self.assertIn("network.width", out)
+
+    def test_the_chosen_schedule_is_the_quickest_of_its_wire(self):
+        asked = ("--algorithm", "ring", "--blocking", "--set", "network.width=64", "--with", "nodes.ranks=4")
+        report = self.simulate(*asked, "--choose", "2", "--iterations", "1", ranks=16)
+        chosen = [one for one in report["candidates"] if one["chosen"]]
+        self.assertEqual(len(chosen), 1)
+        self.assertEqual(chosen[0]["allreduce"]["wire"], "f32")
+        self.assertLess(chosen[0]["iteration_s"], report["asked"]["iteration_s"])
+        for wire in ("f32", "fp16"):
+            names = [one["allreduce"]["algorithm"] for one in report["candidates"] if one["allreduce"]["wire"] == wire]
+            self.assertIn("tree", names)
+            self.assertGreaterEqual(len(names), 2)
+        same = [one["iteration_s"] for one in report["candidates"] if one["allreduce"]["wire"] == "f32"]
+        self.assertLessEqual(chosen[0]["iteration_s"], 1.01 * min(same))
+
+    def test_a_loader_takes_its_time(self):
+        usual, loading = self.simulate(), self.simulate("--with", "rank.loader=400")
+        self.assertEqual(loading["decomposition_s"]["data_wait"], 0.01, "4 images at 400 a second")
+        self.assertAlmostEqual(loading["iteration_s"], usual["iteration_s"] + 0.01, places=9)
+        self.assertAlmostEqual(sum(loading["decomposition_s"].values()), loading["iteration_s"], places=9)
+        self.assertLess(abs(loading["iteration_s"] / loading["closed_form_iteration_s"] - 1), 0.01)
+
     def test_what_is_slow_costs(self):
         big = ("--set", "network.width=64", "--set", "train.bucket_mib=4")
         usual = self.simulate(*big)
         node = self.simulate(*big, "--slow-node", "1.5")
         link = self.simulate(*big, "--slow-link", "0.1")
+        for one in (usual, node, link):
+            self.assertLess(abs(one["iteration_s"] / one["closed_form_iteration_s"] - 1), 0.01, one)
         self.assertAlmostEqual(node["decomposition_s"]["imbalance"], usual["decomposition_s"]["compute"] / 2, places=6)
         self.assertGreater(link["decomposition_s"]["communication_exposed"],
                            2 * usual["decomposition_s"]["communication_exposed"])
         straggling = self.simulate(*big, "--with", "rank.spread=0.05")
         self.assertGreater(straggling["decomposition_s"]["imbalance"], 0)
         self.assertEqual(straggling["iteration_s"], self.simulate(*big, "--with", "rank.spread=0.05")["iteration_s"])
+
+    def test_what_plan_says_of_mishaps_is_what_happens(self):
+        big = ("--set", "network.width=64", "--set", "train.bucket_mib=4", "--set", "minibatch.workers=16")
+        code, out, err = convoy("plan", self.path / "job.toml", "--cluster", self.path / "cluster.toml", "--json", *big)
+        self.assertEqual((code, err), (0, ""))
+        planned = {line["what"]: line for line in json.loads(out)["cluster"]["mishaps"]}
+        happened = {"as it is": (), "one node slower by half": ("--slow-node", "1.5"),
+                    "one node's connection at half": ("--slow-link", "0.5"),
+                    "8 nodes a switch, 2 links up": ("--with", "nodes.per_switch=8", "--with", "nodes.uplinks=2"),
+                    "one node fewer, by grid": ("--ranks", "15")}
+        self.assertEqual(list(planned), list(happened))
+        usual = planned["as it is"]["iteration_s"]
+        for what, flags in happened.items():
+            with self.subTest(what=what):
+                found = self.simulate(*big, *flags, ranks=16)
+                self.assertLess(abs(found["iteration_s"] / planned[what]["iteration_s"] - 1), 0.01)
+                if flags:
+                    self.assertGreater(found["iteration_s"], 1.001 * usual, "it must cost something")
+        self.assertEqual([planned["one node fewer, by grid"][key] for key in ("ranks", "workers_a_rank")], [15, 2])
 
     def test_thin_trees_and_odd_counts(self):
         big = ("--set", "network.width=64", "--blocking")
@@ -140,6 +228,14 @@ class Clusters(SimulateTest):
                 self.assertEqual(lines[0]["algorithm"], "tree")
                 self.assertGreater(lines[0]["efficiency"], 0.5)
                 self.assertTrue(all(0 < line["efficiency"] <= 1 for line in lines), lines)
+                layouts = json.loads(out)["cluster"]["layouts"]
+                chosen = [line for line in layouts if line.get("chosen")]
+                self.assertEqual(len(chosen), 1)
+                cheapest = min(line["node_hours"] for line in layouts)
+                for line in layouts:
+                    if line["node_hours"] <= 1.25 * cheapest:
+                        self.assertLessEqual(line["ranks"], chosen[0]["ranks"])
+                self.assertLessEqual(chosen[0]["node_hours"], 1.25 * cheapest)
         self.assertEqual({p.stem for p in CLUSTERS.glob("*.toml")},
                          {"goyal-p100", "mn1", "stampede2-skx", "stampede2-knl", "h100", "xeon-1024"})
 
@@ -172,13 +268,34 @@ class Clusters(SimulateTest):
         self.assertEqual(code, 64)
         self.assertIn("--with nodes.count=N", err)
 
+    def test_flags_that_make_no_sense(self):
+        cluster = ["simulate", self.path / "job.toml", "--cluster", self.path / "cluster.toml"]
+        for flags, said in (((*cluster, "--sizes", "-5"), "--sizes"), ((*cluster, "--sizes", "4096", "--choose", "1"), "excludes"),
+                            ((*cluster, "--curve", "x.svg", "--choose", "1"), "excludes"),
+                            ((*cluster, "--curve", "x.svg", "--curve-from", "16", "--curve-to", "8"), "beyond"),
+                            ((*cluster, "--trace-nodes", "-3"), "--trace-nodes"),
+                            ((*cluster, "--with", "nodes.count=32.7"), "whole number"),
+                            ((*cluster, "--with", "nodes.count=20000", "--set", "minibatch.workers=20000"), "convoy plan --cluster"),
+                            ((*cluster[:2], "--cluster", "nowhere.toml"), "no cluster file nowhere.toml"),
+                            (("plan", self.path / "job.toml", "--with", "nodes.count=2"), "--cluster")):
+            with self.subTest(flags=flags[2:]):
+                code, out, err = convoy(*flags)
+                self.assertEqual((code, out), (64, ""), err)
+                self.assertIn(said, err)
+
     def test_calibrate_writes_a_file_that_plan_reads(self):
-        out = self.path / "measured.toml"
-        code, _, err = convoy("calibrate", self.path / "job.toml", "--out", out, "--steps", "3", "--threads", "1",
-                              "--oversubscribe", ranks=2)
+        out, images, packed = (self.path / name for name in ("measured.toml", "images", "packed"))
+        for command in (("synth", "--out", images, "--classes", 3, "--train-per-class", 8, "--val-per-class", 1, "--size", 20),
+                        ("pack", images / "train", "--out", packed, "--quiet")):
+            self.assertEqual(convoy(*command)[0], 0)
+        code, _, err = convoy("calibrate", self.path / "job.toml", "--out", out, "--train", packed, "--name", 'my "own"', "--steps", "3",
+                              "--threads", "1", "--oversubscribe", ranks=2)
         self.assertEqual(code, 0, err)
         text = out.read_text()
+        self.assertRegex(text, r"loader = \{ value = [1-9]")
         self.assertIn("The fixed-order tree over all these ranks", text)
+        self.assertIn("ready = [", text)
+        self.assertIn('unverified", source = "one node only', text)
         code, planned, err = convoy("plan", self.path / "job.toml", "--cluster", out, "--ranks", "2", "--json")
         self.assertEqual((code, err), (0, ""))
         line = json.loads(planned)["cluster"]["forecasts"][0]

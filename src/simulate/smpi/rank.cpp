@@ -161,7 +161,7 @@ double time_of_sum(SimulatedCommunicator& ranks, const Scenario& s, std::span<fl
   }
   tree_sum(ranks, values, scratch, [&](Communicator::Pending& message, const TreeStep& step) {
     message.wait();
-    if (2 * step.step <= step.steps) nodes.worked(step.bytes);
+    if (2 * step.step <= step.steps) nodes.worked(3 * step.bytes);
   });
   return now() - begin;
 }
@@ -191,13 +191,14 @@ void simulate_rank(Together& together, int rank) {
   for (const int64_t bytes : s.sizes) elements = std::max(elements, bytes / 4);
   const Buffer scratch = allocate(static_cast<size_t>(elements) * sizeof(float));
   const Nodes nodes{.ranks_per_node = s.ranks_per_node, .worked = [&s](size_t bytes) {
-                      simgrid::s4u::this_actor::sleep_for(static_cast<double>(bytes) / s.memory_bandwidth);
+                      simgrid::s4u::this_actor::sleep_for(static_cast<double>(bytes) / s.sum_bandwidth);
                     }};
   SimulatedCommunicator ranks(
       session.world(), together.board,
       {.algorithm = algorithm_of(s.algorithm),
        .nodes = nodes,
        .message = s.message,
+       .packed = s.packed,
        .scratch = {reinterpret_cast<float*>(scratch.get()), static_cast<size_t>(elements)}});
   if (s.sizes.empty()) {
     Iterations iterations(together, ranks, allocate, nodes);

@@ -14,6 +14,7 @@ class SimulatedCommunicator final : public Communicator {
     Algorithm algorithm = Algorithm::tree;
     Nodes nodes{};
     double message = 0;
+    bool packed = false;         // Scenario::packed
     std::span<float> scratch{};  // of start_sum
   };
   SimulatedCommunicator(MpiCommunicator& mpi, Board& board, Costs costs)

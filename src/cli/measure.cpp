@@ -1,0 +1,151 @@
+#include "cli/measure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "comm/tree.h"
+#include "data/loader.h"
+#include "report/statistics.h"
+#include "train/network.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+
+namespace convoy::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+template <class F>
+double seconds_of(F f) {
+  const auto begin = Clock::now();
+  f();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// All ranks' numbers, by rank.
+std::vector<double> gather(Communicator& comm, double mine) {
+  std::vector<double> all;
+  for (const std::string& text : comm.gather(fmt::format("{:.17g}", mine))) all.push_back(std::stod(text));
+  return all;
+}
+
+}  // namespace
+
+StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& backend, int steps) {
+  const int images = runs_of(experiment).images;
+  const Program program = lower(make_network(experiment.network, 1000), images,
+                                {Mode::training, bucket_bytes(experiment), false});
+  const Optimizer optimizer = make_optimizer(experiment.optimizer);
+  const int states = optimizer_states(optimizer);
+  Arena arena(program.graph, program.layout, states);
+  arena.initialize(1);
+  const auto plan = backend.compile(program, arena);
+  const auto side = static_cast<size_t>(experiment.network.input);
+  std::vector<float> pixels(static_cast<size_t>(images) * 3 * side * side);
+  std::vector<int32_t> labels(static_cast<size_t>(images));
+  const Random random(1, stream_of("calibrate"));
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(unit(random.bits(i)) - 0.5);
+  for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int32_t>(random.bits(i) % 1000);
+  StepTimes times{.ready = std::vector<double>(program.layout.buckets.size())};
+  std::vector<double> all;
+  for (int step = -2; step < steps; ++step) {
+    comm.barrier();
+    const auto begin = Clock::now();
+    std::vector<double> ready(times.ready.size());
+    plan->train({.images = pixels, .labels = labels, .seed = 1, .step = std::max(step, 0)},
+                [&](BucketId bucket, Event) {
+                  ready[static_cast<size_t>(bucket)] =
+                      std::chrono::duration<double>(Clock::now() - begin).count();
+                });
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    if (step < 0) continue;
+    for (size_t b = 0; b < ready.size(); ++b) times.ready[b] += ready[b] / seconds / steps;
+    for (const double one : gather(comm, seconds)) all.push_back(one);
+  }
+  times.seconds = report::median(all);
+  const StepRates none = Schedule(experiment, 1281167).at(0);
+  std::vector<double> updates;
+  for (int i = 0; i < 5; ++i)
+    updates.push_back(
+        seconds_of([&] { update(optimizer, backend.vector(), program.graph, arena, none, 1.0f); }));
+  times.memory_bandwidth = static_cast<double>(program.layout.elements) * 4 * (3 + 2 * states) /
+                           std::ranges::max(gather(comm, report::median(updates)));
+  double squares = 0;
+  for (const double one : all) squares += std::pow(std::log(one / times.seconds), 2);
+  times.spread = std::sqrt(squares / static_cast<double>(all.size()));
+  return times;
+}
+
+Link time_link(Communicator& comm, int a, int b) {
+  if (b < 0) return {};
+  const auto round = [&](size_t bytes) {
+    std::vector<std::byte> out(bytes), in(bytes);
+    const int peer = comm.rank() == a ? b : a, times = 20;
+    std::vector<double> seconds;
+    comm.barrier();
+    if (comm.rank() == a || comm.rank() == b)
+      for (int i = 0; i < times; ++i) {
+        seconds.push_back(seconds_of([&] {
+          if (comm.rank() == a) {
+            comm.start_exchange(peer, out, {})->wait();
+            comm.start_exchange(peer, {}, in)->wait();
+          } else {
+            comm.start_exchange(peer, {}, in)->wait();
+            comm.start_exchange(peer, out, {})->wait();
+          }
+        }));
+      }
+    return gather(comm, seconds.empty() ? 0 : report::median(seconds) / 2)[static_cast<size_t>(a)];
+  };
+  const double small = round(8), large = round(size_t{16} << 20);
+  return {small, static_cast<double>(size_t{16} << 20) / std::max(large - small, 1e-9), true};
+}
+
+double time_allreduce(Communicator& comm, size_t bytes) {
+  std::vector<float> values(bytes / 4), scratch(tree_scratch(values.size(), comm.size()));
+  double seconds = 0;
+  for (int i = 0; i < 2; ++i) {
+    comm.barrier();
+    seconds = seconds_of([&] {
+      tree_sum(comm, values, scratch,
+               [](Communicator::Pending& message, const TreeStep&) { message.wait(); });
+    });
+  }
+  return std::ranges::max(gather(comm, seconds));
+}
+
+double sum_bandwidth(Communicator& comm) {
+  std::vector<float> to(size_t{8} << 20), from(to.size(), 1.0f);
+  std::vector<double> seconds;
+  for (int i = 0; i < 5; ++i)
+    seconds.push_back(seconds_of([&] {
+      for (size_t e = 0; e < to.size(); ++e) to[e] += from[e];
+    }));
+  return report::median(
+      gather(comm, static_cast<double>(3 * to.size() * sizeof(float)) / report::median(seconds)));
+}
+
+double time_loader(Communicator& comm, const Experiment& experiment, std::shared_ptr<const Dataset> set,
+                   int threads, int steps) {
+  const int images = runs_of(experiment).images;
+  const auto loader = make_loader(std::move(set), {.seed = experiment.train.seed,
+                                                   .workers = comm.size(),
+                                                   .batch = images,
+                                                   .transform = transform_of(experiment.data),
+                                                   .local_workers = {comm.rank()},
+                                                   .threads = threads});
+  int64_t step = 0;
+  const auto some = [&](int count) {
+    for (int i = 0; i < count; ++i) loader->next(step++, comm.rank());
+  };
+  some(4);  // what was prepared ahead of the clock
+  comm.barrier();
+  const double seconds = seconds_of([&] { some(steps); });
+  return std::ranges::min(gather(comm, images * steps / seconds));
+}
+
+}  // namespace convoy::cli
