@@ -4,6 +4,7 @@
 #include <cmath>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "base/file.h"
 #include "train/experiment_fields.h"
@@ -197,10 +198,12 @@ Json Result::numerics() const {
   Json digests = Json::array();
   for (const Json& epoch : epochs_)
     digests.push_back({{"step", epoch.at("step")}, {"weights_xxh3", epoch.at("weights_xxh3")}});
-  return {{"claim", or_null(known_.claim)},
-          {"precision", "f32"},
-          {"weights_xxh3_at", digests},
-          {"final_weights_xxh3", or_null(known_.digest)}};
+  Json json{{"claim", or_null(known_.claim)},
+            {"precision", "f32"},
+            {"weights_xxh3_at", nullptr},
+            {"final_weights_xxh3", or_null(known_.digest)}};
+  json["weights_xxh3_at"] = std::move(digests);
+  return json;
 }
 
 Json Result::efficiency() const {
@@ -221,30 +224,35 @@ Json Result::json() const {
   for (Json& epoch : epochs) epoch.erase("event");
   size_t peak = 0;
   for (const RankReport& report : known_.ranks) peak = std::max(peak, report.peak_rss_bytes);
-  return {{"schema", "convoy.result/1"},
-          {"run_id", run_id_},
-          {"status", status_},
-          {"exit_code", ended_.empty() ? Json(nullptr) : Json(known_.exit_code)},
-          {"reason", or_null(known_.reason)},
-          {"started", started_},
-          {"ended", or_null(ended_)},
-          {"tool", tool_},
-          {"experiment", experiment()},
-          {"launch", launch()},
-          {"allreduce", allreduce()},
-          {"claim", or_null(known_.claim)},
-          {"dataset", {{"train", dataset_json(train_)}, {"held_out", dataset_json(held_out_)}}},
-          {"phases_s",
-           {{"init", known_.init_seconds},
-            {"train", before_.train_seconds + known_.train_seconds},
-            {"evaluate", before_.evaluate_seconds + known_.evaluate_seconds},
-            {"checkpoint", before_.checkpoint_seconds + known_.checkpoint_seconds}}},
-          {"epochs", epochs},
-          {"steps", steps()},
-          {"numerics", numerics()},
-          {"efficiency", efficiency()},
-          {"energy", energy_json(known_.energy)},
-          {"memory", {{"peak_rss_bytes", peak > 0 ? Json(peak) : Json(nullptr)}}}};
+  Json whole{{"schema", "convoy.result/1"},
+             {"run_id", run_id_},
+             {"status", status_},
+             {"exit_code", ended_.empty() ? Json(nullptr) : Json(known_.exit_code)},
+             {"reason", or_null(known_.reason)},
+             {"started", started_},
+             {"ended", or_null(ended_)},
+             {"tool", tool_},
+             {"experiment", experiment()},
+             {"launch", launch()},
+             {"allreduce", allreduce()},
+             {"claim", or_null(known_.claim)},
+             {"dataset", {{"train", dataset_json(train_)}, {"held_out", dataset_json(held_out_)}}},
+             {"phases_s",
+              {{"init", known_.init_seconds},
+               {"train", before_.train_seconds + known_.train_seconds},
+               {"evaluate", before_.evaluate_seconds + known_.evaluate_seconds},
+               {"checkpoint", before_.checkpoint_seconds + known_.checkpoint_seconds}}},
+             {"epochs", nullptr},
+             {"steps", nullptr},
+             {"numerics", nullptr},
+             {"efficiency", efficiency()},
+             {"energy", energy_json(known_.energy)},
+             {"memory", {{"peak_rss_bytes", peak > 0 ? Json(peak) : Json(nullptr)}}}};
+  // What is long is moved to its place: an initializer list would hold it twice, again and again through the run.
+  whole["epochs"] = std::move(epochs);
+  whole["steps"] = steps();
+  whole["numerics"] = numerics();
+  return whole;
 }
 
 void Result::write(const std::filesystem::path& path) const {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hours of training without pause: resident memory, open files and threads of every rank, and the trend of the step time.
 
-  endurance.py [--build build] [--hours 2] [--ranks 2] [--core N] [--out FILE.md]
+  endurance.py [--build build] [--hours 2] [--ranks 2] [--core N] [--images 16000] [--out FILE.md]
 
 The demonstration's job (jobs/demo.toml) on `ranks` ranks of one thread, an evaluation and a checkpoint every epoch, everything that
 watches at its default. With --core all ranks share that one core. SIGUSR1 ends it, exit code 85. The first 5 minutes, or a quarter of
@@ -92,7 +92,8 @@ def train(arguments, scratch):
     """Runs the job; its folder, and by rank the samples (seconds since the first step, *COLUMNS)."""
     from convoy_cli import CONVOY, mpirun, ranks_of
     run, images = scratch / "run", scratch / "images"
-    subprocess.run([CONVOY, "synth", "--out", images, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([CONVOY, "synth", "--out", images, "--train-per-class", str(arguments.images // 10), "--quiet"], check=True,
+                   stdout=subprocess.DEVNULL)
     for part, classes in (("train", []), ("val", ["--classes", scratch / "set/train"])):
         subprocess.run([CONVOY, "pack", images / part, *classes, "--out", scratch / "set" / part, "--quiet"], check=True,
                        stdout=subprocess.DEVNULL)
@@ -157,6 +158,7 @@ def main():
     parser.add_argument("--hours", type=float, default=2)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--core", type=int)
+    parser.add_argument("--images", type=int, default=16000, help="of an epoch: result.json, and rank 0 with it, grow by every epoch's line")
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     os.environ["CONVOY_BUILD"] = str(arguments.build.resolve())
