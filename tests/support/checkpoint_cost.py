@@ -118,13 +118,15 @@ def main():
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--images", type=int, default=2, help="a step of ResNet-50 while checkpoints are measured")
     parser.add_argument("--pairs", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=4, help="of the small run, at least 2")
     parser.add_argument("--folder", help="where to work: another disk's temporary folder")
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     arguments.convoy = arguments.build.resolve() / "bin/convoy"
     with tempfile.TemporaryDirectory(prefix="convoy-checkpoints-", dir=arguments.folder) as scratch:
         behind, wait, step = resnet50(arguments, pathlib.Path(scratch))
+        print("ResNet-50: every checkpoint blocked for", ", ".join(f"{1000 * seconds:.1f}" for seconds in behind), "ms, and the one before for",
+              f"{1000 * wait:.1f} ms; a step of 32 images takes {step:.2f} s", flush=True)
         processor, waited = small_run(arguments, pathlib.Path(scratch))
     blocked = statistics.median(behind[1:] or behind) + wait  # the first one makes the buffer
     share, processor, waited = 100 * blocked / step, interval(processor), interval(waited)
