@@ -149,9 +149,8 @@ void Checkpoints::prune() const {
 Checkpoints::~Checkpoints() { wait(); }
 
 void Checkpoints::wait() {
-  if (!writer_.joinable()) return;
   const auto start = std::chrono::steady_clock::now();
-  writer_.join();
+  writer_.wait();
   seconds_ += seconds_since(start);
 }
 
@@ -186,7 +185,7 @@ void Checkpoints::save_behind(const Arena& arena, const Snapshot& now) {
   for (size_t i = 0; i < values.size(); ++i)
     std::memcpy(copy_[i].get(), values[i].data(), values[i].size_bytes());
   done_behind_ = false;
-  writer_ = std::thread([this, layout = arena.layout(), now] {
+  writer_.start([this, layout = arena.layout(), now] {
     const auto begin = std::chrono::steady_clock::now();
     attempt(now.step,
             [&] { write_checkpoint(path_of(policy_.directory, now.step), graph_, layout, copied_, now); });

@@ -10,10 +10,10 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "base/log.h"
+#include "base/worker.h"
 #include "port/communicator.h"
 #include "train/checkpoint.h"
 
@@ -78,10 +78,10 @@ class Checkpoints {
   // Of save_behind(): the thread alone touches failure_, code_, writing_ and done_behind_ while it runs.
   std::vector<Buffer> copy_;
   Flats copied_;
-  std::thread writer_;
   Saved behind_;
   double writing_ = 0;  // the thread's
   std::atomic<bool> done_behind_ = false;
+  Worker writer_;
 };
 
 // Of the newest checkpoint in `directory` that can be read; "" if there is none or it does not say.
