@@ -74,12 +74,12 @@ const Candidate& chosen_of(const std::vector<Candidate>& all, const std::string&
 int choose_schedule(const SimulateFlags& flags, const Cluster& cluster) {
   const Experiment job = parse_experiment(flags.job, flags.overrides);
   const Simulated asked = simulate_one(flags, job, cluster);
+  SimulateFlags with = flags;
+  with.blocking = false;
   std::vector<Candidate> all;
   for (const char* wire : {"f32", "fp16"})
     for (Candidate& one : finalists(weighed(flags, cluster, wire), flags.choose)) {
-      SimulateFlags with = flags;
       with.algorithm = name_of(one.algorithm);
-      with.blocking = false;
       one.simulated = simulate_one(with, one.experiment, cluster);
       all.push_back(std::move(one));
     }
@@ -90,7 +90,7 @@ int choose_schedule(const SimulateFlags& flags, const Cluster& cluster) {
               {"asked", result_json(flags, job, cluster, asked)},
               {"candidates", Json::array()}};
   for (const Candidate& one : all) {
-    Json line = result_json(flags, one.experiment, cluster, one.simulated);
+    Json line = result_json(with, one.experiment, cluster, one.simulated);
     line["bucket_mib"] = one.experiment.train.bucket_mib;
     line["chosen"] = &one == &chosen;
     report["candidates"].push_back(std::move(line));

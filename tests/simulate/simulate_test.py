@@ -151,6 +151,7 @@ class Simulated(SimulateTest):
         self.assertEqual(len(chosen), 1)
         self.assertEqual(chosen[0]["allreduce"]["wire"], "f32")
         self.assertLess(chosen[0]["iteration_s"], report["asked"]["iteration_s"])
+        self.assertEqual((chosen[0]["allreduce"]["overlap"], report["asked"]["allreduce"]["overlap"]), (True, False))
         for wire in ("f32", "fp16"):
             names = [one["allreduce"]["algorithm"] for one in report["candidates"] if one["allreduce"]["wire"] == wire]
             self.assertIn("tree", names)
