@@ -77,10 +77,10 @@ CURVES = [
 
 def cluster_file(name, folder):
     """jobs/launch/clusters/NAME.toml; "mn1+goyal": MN-1 with the step that Goyal measured on the same GPU."""
-    clusters = ROOT / "jobs/launch/clusters"
+    clusters = pathlib.Path("jobs/launch/clusters")
     if name != "mn1+goyal":
         return clusters / f"{name}.toml"
-    mn1, goyal = ((clusters / f"{one}.toml").read_text() for one in ("mn1", "goyal-p100"))
+    mn1, goyal = ((ROOT / clusters / f"{one}.toml").read_text() for one in ("mn1", "goyal-p100"))
     step = goyal[goyal.index("[[step]]"):goyal.index("\n\n", goyal.index("[[step]]"))]
     begin = mn1.index("[[step]]")
     made = pathlib.Path(folder) / "mn1-goyal.toml"
@@ -98,6 +98,7 @@ def simulate(name, command, basis="calibration", more=()):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([CONVOY, "simulate", f"jobs/{job}.toml", "--cluster", cluster_file(cluster, folder), "--basis", basis,
                             *rest, *more, "--json", "--out", file], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            file.write_text(file.read_text().replace(f"{folder}/", ""))  # where it lay for a moment
         print(file.name, flush=True)
     return json.loads(file.read_text())
 
