@@ -227,7 +227,8 @@ def main():
               "| | the paper's | s | chosen | s (ms) | quicker by | with either wire |", "|---" * 7 + "|"]
     lines += each(CHOICES, choice)
     lines += ["", "**From 8 ranks on**, a worker each (`convoy simulate JOB --cluster FILE --curve FILE.svg`): the tree, 8 MiB buckets, overlapped,",
-              "calibrated. Of linear: an iteration on 8 ranks over one on the most. What grew in between stands beside.", "",
+              "calibrated. Of linear: an iteration on 8 ranks over one on the most. What grew in between stands beside. Nobody has published how much",
+              "steps spread on Skylakes and KNL: no stragglers are simulated there.", "",
               "| | ranks | s on 8 | s on the most | of linear | exposed communication | imbalance | below 95 % because of |", "|---" * 8 + "|"]
     lines += each(CURVES, curve)
     lines += ["", "**Ring against halving and doubling** on Goyal's 32 servers ([picture](scale/crossover.svg), `results/scale/crossover.py`): the ring takes",
@@ -236,7 +237,7 @@ def main():
               "90 µs a message, nine times what the cluster file assumes (unverified).", "",
               "**Forecasts for today's machines**, by closed form; nobody has run them with this program.", ""]
     lines += forecasts()
-    lines += ["", "The simulations themselves, on one core: " + "; ".join(costs()) + "."]
+    lines += ["", "The simulations themselves, on one core, other work on the machine: " + "; ".join(costs()) + "."]
     readme = HERE.parent / "README.md"
     text = readme.read_text()
     begin, end = text.index("## A thousand processors, simulated"), text.index("## Killed runs")

@@ -105,7 +105,7 @@ RangeErrors& RangeErrors::operator+=(const RangeErrors& other) {
 }
 
 RangeErrors round_leaf(const Wire& wire, std::span<float> gradient) {
-  if (!wire.rounds()) return {};
+  if (!wire.rounds() || wire.phantom) return {};
   return as_format(wire, [&](auto format) { return round_leaf_as<decltype(format)>(wire.scale, gradient); });
 }
 
@@ -117,20 +117,24 @@ int64_t add_left(const Wire& wire, std::span<float> to, std::span<const float> l
 }
 
 int64_t add_left(const Wire& wire, std::span<uint16_t> to, std::span<const uint16_t> left) {
+  if (wire.phantom) return 0;
   return as_format(wire, [&](auto format) { return add_packed_as<decltype(format), true>(to, left); });
 }
 
 int64_t add_right(const Wire& wire, std::span<uint16_t> to, std::span<const uint16_t> right) {
+  if (wire.phantom) return 0;
   return as_format(wire, [&](auto format) { return add_packed_as<decltype(format), false>(to, right); });
 }
 
 void pack(const Wire& wire, std::span<const float> rounded, std::span<uint16_t> to) {
+  if (wire.phantom) return;
   as_format(wire, [&](auto format) {
     for (size_t i = 0; i < to.size(); ++i) to[i] = format.pack(rounded[i]);
   });
 }
 
 void unpack(const Wire& wire, std::span<const uint16_t> packed, std::span<float> to) {
+  if (wire.phantom) return;
   const float factor = 1.0f / wire.scale;
   as_format(wire, [&](auto format) {
     for (size_t i = 0; i < to.size(); ++i) to[i] = factor * format.unpack(packed[i]);

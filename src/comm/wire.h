@@ -21,6 +21,8 @@ struct Wire {
   enum class Format { f32, fp16, bf16 };
   Format format = Format::f32;
   float scale = 1.0f;  // a power of two; 1 for f32
+  bool phantom =
+      false;  // of simulated ranks without gradients: messages travel, 16-bit values are neither made nor added
   bool rounds() const { return format != Format::f32; }
   std::string name() const;  // "fp16, scale 1024"
 };

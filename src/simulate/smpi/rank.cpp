@@ -68,6 +68,7 @@ Wire wire_of(const Scenario& s) {
   if (s.wire == "fp16") wire.format = Wire::Format::fp16;
   if (s.wire == "bf16") wire.format = Wire::Format::bf16;
   wire.scale = static_cast<float>(s.wire_scale);
+  wire.phantom = s.sums_file.empty();
   return wire;
 }
 
