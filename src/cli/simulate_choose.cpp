@@ -23,34 +23,36 @@ struct Candidate {
   Simulated simulated{};
 };
 
-std::vector<Candidate> weighed(const SimulateFlags& flags, const Cluster& cluster, const char* wire) {
+std::vector<Candidate> weighed(const SimulateFlags& flags, const Experiment& job, const Cluster& cluster,
+                               const char* wire) {
   std::vector<Candidate> all;
   for (const NamedAlgorithm& one : algorithms())
     for (const double mib : bucket_sizes) {
-      Candidate candidate{.experiment = parse_experiment(flags.job, flags.overrides),
-                          .algorithm = one.algorithm};
+      Candidate candidate{.experiment = job, .algorithm = one.algorithm};
       candidate.experiment.train.bucket_mib = mib;
       candidate.experiment.allreduce.wire = wire;
-      const SimulatedJob job =
+      const SimulatedJob made =
           make_job(candidate.experiment, cluster,
                    {.ranks = flags.ranks, .basis = flags.of(), .algorithm = one.algorithm});
-      if (job.algorithm != one.algorithm) continue;
-      candidate.closed = forecast(job, alpha_beta(cluster, flags.of())).iteration;
+      if (made.algorithm != one.algorithm) continue;
+      candidate.closed = forecast(made, alpha_beta(cluster, flags.of())).iteration;
       all.push_back(std::move(candidate));
     }
   std::ranges::stable_sort(all, {}, &Candidate::closed);
   return all;
 }
 
-// The best so many, and the best tree.
+// The best so many, and the best tree. `all` is sorted.
 std::vector<Candidate> finalists(std::vector<Candidate> all, int count) {
-  const auto tree = std::ranges::find(all, Algorithm::tree, &Candidate::algorithm);
-  const auto kept = std::min(static_cast<std::ptrdiff_t>(all.size()), static_cast<std::ptrdiff_t>(count));
-  if (tree != all.end() && tree - all.begin() >= kept) std::iter_swap(tree, all.begin() + kept);
-  all.erase(all.begin() + std::min(static_cast<std::ptrdiff_t>(all.size()),
-                                   kept + (tree != all.end() && tree - all.begin() >= kept)),
-            all.end());
-  return all;
+  std::vector<Candidate> best;
+  bool tree = false;  // one is among them
+  for (Candidate& one : all) {
+    const bool first_tree = one.algorithm == Algorithm::tree && !tree;
+    if (best.size() >= static_cast<size_t>(count) && !first_tree) continue;
+    tree |= first_tree;
+    best.push_back(std::move(one));
+  }
+  return best;
 }
 
 std::string buckets_of(const Experiment& experiment, const Simulated& one) {
@@ -78,7 +80,7 @@ int choose_schedule(const SimulateFlags& flags, const Cluster& cluster) {
   with.blocking = false;
   std::vector<Candidate> all;
   for (const char* wire : {"f32", "fp16"})
-    for (Candidate& one : finalists(weighed(flags, cluster, wire), flags.choose)) {
+    for (Candidate& one : finalists(weighed(flags, job, cluster, wire), flags.choose)) {
       with.algorithm = name_of(one.algorithm);
       one.simulated = simulate_one(with, one.experiment, cluster);
       all.push_back(std::move(one));

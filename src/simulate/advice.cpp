@@ -13,7 +13,6 @@ Forecast forecast_of(const std::string& name, const SimulatedJob& job, const Alp
                .ranks = job.scenario.ranks,
                .nodes = job.nodes,
                .workers = job.local,
-               .algorithm = job.algorithm,
                .time = forecast(job, network)};
   one.hours = one.time.iteration * static_cast<double>(job.steps) / 3600;
   return one;

@@ -13,7 +13,6 @@ struct Forecast {
   std::string name;  // of the allreduce, or of what went wrong
   int ranks = 1, nodes = 1;
   int workers = 1;  // of the busiest rank, one after another
-  Algorithm algorithm = Algorithm::tree;
   Breakdown time;
   double hours = 0;  // of the whole job
   bool chosen = false;

@@ -40,8 +40,7 @@ class Campaign:
                 classes = ["--classes", self.set / "train"] if part == "val" else []
                 subprocess.run([convoy_cli.CONVOY, "pack", folder / "images" / part, *classes, "--out", self.set / part, "--quiet"],
                                check=True, stdout=subprocess.DEVNULL)
-            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", folder / "kill_at.so", ROOT / "tests/faults/kill_at.c", "-ldl"],
-                           check=True)
+            convoy_cli.shared_library(folder, "faults/kill_at.c")
 
     def start(self, run, **environment):
         """The job on its ranks; the environment is rank 0's."""

@@ -1,17 +1,15 @@
 """Arithmetic that goes wrong once, as failing hardware makes it: left out and counted, healed from the checkpoint, or told."""
 import re
-import subprocess
 import unittest
 
-from convoy_cli import ROOT, ConvoyTest, convoy
+from convoy_cli import ConvoyTest, convoy, shared_library
 
 
 class Numbers(ConvoyTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.preload = cls.folder / "wrong_exp.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", cls.preload, ROOT / "tests/faults/wrong_exp.c", "-ldl"], check=True)
+        cls.preload = shared_library(cls.folder, "faults/wrong_exp.c")
         cls.must("train", cls.job, *cls.sets, "--out", cls.folder / "straight", "--set", "train.evaluate_every=0", "--quiet")
 
     def disturbed(self, name, value, *more, first=200, calls=1):

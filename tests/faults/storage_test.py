@@ -6,15 +6,14 @@ import time
 import unittest
 import zlib
 
-from convoy_cli import CONVOY, ConvoyTest, ROOT, convoy
+from convoy_cli import CONVOY, ConvoyTest, convoy, shared_library
 
 
 class Storage(ConvoyTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.preload = cls.folder / "full_disk.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", cls.preload, ROOT / "tests/faults/full_disk.c", "-ldl"], check=True)
+        cls.preload = shared_library(cls.folder, "faults/full_disk.c")
 
     def full_disk(self, path, after):
         return {"LD_PRELOAD": str(self.preload), "CONVOY_DISK_PATH": str(path), "CONVOY_DISK_BYTES": str(after)}
@@ -68,8 +67,7 @@ class Storage(ConvoyTest):
         self.assertEqual(self.result("untold")["status"], "completed")
 
     def test_no_memory_to_decode_an_image_is_75_and_no_fault_of_the_image(self):
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.folder / "no_memory.so", ROOT / "tests/faults/no_memory.c"],
-                       check=True)
+        shared_library(self.folder, "faults/no_memory.c")
         side, images = 2000, self.folder / "large"
         def chunk(name, data):
             return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

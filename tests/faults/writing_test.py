@@ -1,17 +1,14 @@
 """How a checkpoint comes to be: beside its name, synced, renamed, while the training goes on."""
 import re
 import signal
-import subprocess
 import unittest
 
-from convoy_cli import ROOT, ConvoyTest
+from convoy_cli import ConvoyTest, shared_library
 
 
 class Writing(ConvoyTest):
     def preload(self, name):
-        library = self.folder / f"{name}.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / f"tests/faults/{name}.c", "-ldl"], check=True)
-        return str(library)
+        return str(shared_library(self.folder, f"faults/{name}.c"))
 
     def test_written_beside_synced_and_renamed(self):
         log = self.folder / "calls.txt"

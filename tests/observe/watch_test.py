@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from convoy_cli import CONVOY, ROOT, ConvoyTest, convoy
+from convoy_cli import CONVOY, ROOT, ConvoyTest, convoy, shared_library
 
 
 class Watch(ConvoyTest):
@@ -59,8 +59,7 @@ class Watch(ConvoyTest):
                 self.assertIn(line["advice"], log)
 
     def test_a_rank_that_waits_for_its_disk_is_named(self):
-        preload = self.folder / "slow_disk.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, ROOT / "tests/observe/slow_disk.c", "-ldl"], check=True)
+        preload = shared_library(self.folder, "observe/slow_disk.c")
         self.train("slow", ranks=2, env={"LD_PRELOAD": str(preload), "CONVOY_SLOW_PATH": "set/train", "CONVOY_SLOW_US": "60000"})
         end = self.lines("slow", "times.jsonl")[-1]
         self.assertEqual(end["slowest"]["rank"], 1)
@@ -91,8 +90,7 @@ class Watch(ConvoyTest):
             self.assertAlmostEqual(energy["j_per_image"], (2.0 + (energy["cpu_j"] or 0)) / 96)
 
     def test_a_full_disk_takes_the_file_and_not_the_run(self):
-        preload = self.folder / "full_disk.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", preload, ROOT / "tests/faults/full_disk.c", "-ldl"], check=True)
+        preload = shared_library(self.folder, "faults/full_disk.c")
         for number, part in enumerate(("events.out", "metrics.prom", "mllog.txt")):
             run = self.folder / f"full-{number}"
             code, out, err = convoy("train", self.job, *self.sets, "--out", run, "--quiet",

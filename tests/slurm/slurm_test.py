@@ -3,13 +3,12 @@ scancel, each held against an undisturbed run's digest."""
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 import unittest
 
 from cluster import Slurm
-from convoy_cli import CONVOY, ROOT, ConvoyTest, convoy
+from convoy_cli import CONVOY, ConvoyTest, convoy, shared_library
 
 MACHINE = """
 scheduler = "slurm"
@@ -50,8 +49,7 @@ class UnderSlurm(ConvoyTest):
         cls.must("train", cls.job, *cls.sets, *STEPS, "--out", cls.folder / "undisturbed", "--quiet", "--oversubscribe", ranks=2)
         cls.digest = json.loads((cls.folder / "undisturbed/result.json").read_text())["numerics"]["final_weights_xxh3"]
         # Rank 1's disk is slow the first time: the job then lasts until it is told to stop.
-        cls.preload = cls.folder / "slow_disk.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", cls.preload, ROOT / "tests/observe/slow_disk.c", "-ldl"], check=True)
+        cls.preload = shared_library(cls.folder, "observe/slow_disk.c")
 
     def launch(self, name, *flags, slow=False, wall_time="00:05:00", stop_before="00:00:30"):
         """Submits; the job numbers by step."""

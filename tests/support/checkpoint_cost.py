@@ -13,14 +13,13 @@ than 5 % of a step of 32 images, or one an epoch takes more than 2 % of processo
 """
 import argparse
 import json
-import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
 
-from observation_cost import interval
+from observation_cost import finish_run, interval, start_on_core
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RESNET50 = """
@@ -44,18 +43,13 @@ rate = 0.01
 
 def start(arguments, job, run, *flags):
     command = [arguments.convoy, "train", job, "--out", run, "--threads", 1, "--quiet", *flags]
-    return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL,
-                            preexec_fn=lambda: os.sched_setaffinity(0, {arguments.core}))
+    return start_on_core(command, arguments.core)
 
 
 def finish(process, run):
     """Processor time, result, and the lines of metrics.jsonl."""
-    _, status, used = os.wait4(process.pid, 0)
-    code = process.returncode = os.waitstatus_to_exitcode(status)
-    if code not in (0, 85):  # 85: stopped after so many steps
-        raise SystemExit(f"ended with {code}: {' '.join(process.args)}")
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return used.ru_utime + used.ru_stime, json.loads((run / "result.json").read_text()), lines
+    processor, lines = finish_run(process, run)
+    return processor, json.loads((run / "result.json").read_text()), lines
 
 
 def images_of_1000_classes(arguments, folder):

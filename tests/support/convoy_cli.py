@@ -80,6 +80,13 @@ def ranks_of(process):
     return sorted(pid for pid in [process, *children(process)] if is_rank(pid))
 
 
+def shared_library(folder, source):
+    """A C file of tests/, built to be preloaded or found by dlopen."""
+    library = pathlib.Path(folder) / f"{pathlib.Path(source).stem}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests" / source, "-ldl"], check=True)
+    return library
+
+
 class ConvoyTest(unittest.TestCase):
     """A folder of its own for every class, with a tiny packed set of shapes in set/train and set/val."""
 

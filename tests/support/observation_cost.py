@@ -25,18 +25,28 @@ def start(arguments, folder, observed):
     if arguments.held_out:
         command += ["--held-out", arguments.held_out]
     command += ["--trace", folder.with_suffix(".trace")] if observed else ["--observe", "none"]
-    return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                            preexec_fn=lambda: os.sched_setaffinity(0, {arguments.core}))
+    return start_on_core(command, arguments.core, stderr=subprocess.DEVNULL)
 
 
-def finish(process, folder):
+def start_on_core(command, core, **more):
+    return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL,
+                            preexec_fn=lambda: os.sched_setaffinity(0, {core}), **more)
+
+
+def finish_run(process, folder):
+    """Processor time of all threads, and the lines of metrics.jsonl."""
     _, status, used = os.wait4(process.pid, 0)
     code = process.returncode = os.waitstatus_to_exitcode(status)
     if code not in (0, 85):  # 85: stopped after so many steps
         raise SystemExit(f"ended with {code}: {' '.join(process.args)}")
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return used.ru_utime + used.ru_stime, lines
+
+
+def finish(process, folder):
+    processor, lines = finish_run(process, folder)
     steps = [line for line in lines if line["event"] == "step" and not line["warmup"]]
-    return (used.ru_utime + used.ru_stime, statistics.median(s["step_s"] + s["other_s"] for s in steps),
+    return (processor, statistics.median(s["step_s"] + s["other_s"] for s in steps),
             statistics.mean(s["other_s"] for s in steps))
 
 
