@@ -15,6 +15,10 @@
 
 namespace convoy {
 
+// What activations, their gradients and the copies of weights that convolutions read are held in; the arena is f32
+// throughout. tf32: held in f32, multiplied with 10 bits of mantissa where the hardware does.
+enum class Precision : uint8_t { f32, tf32, bf16, fp16 };
+
 struct CompileOptions {
   bool keep_values = false;  // no fusion, nothing overwritten: peek() answers for every node
   bool allow_reference_kernels = false;  // a library's slow "ref:" kernels are refused unless a test asks for them

@@ -19,15 +19,15 @@ struct Batch {
   std::span<const float> top_gradient{};  // only for graphs without a loss (parity tests): d / d output, NCHW
   uint64_t seed = 0;                      // seed, step and worker choose the dropout masks
   int64_t step = 0;
-  int worker = 0;                         // the first of `workers`
-  int workers = 1;                        // b = workers x a worker's images
+  int worker = 0;   // the first of `workers`
+  int workers = 1;  // b = workers x a worker's images
 };
 
 // Sums over images since the last Plan::totals(). Integers, so that sums over workers and ranks are exact in any order:
 // a loss is rounded once, per image, to a multiple of 2^-24.
 struct Totals {
   int64_t images = 0, correct1 = 0, correct5 = 0;  // images: all that have a label, those below included
-  int64_t loss = 0;       // in units of 2^-24 nats
+  int64_t loss = 0;                                // in units of 2^-24 nats
   int64_t nonfinite = 0;  // images whose loss was NaN or infinite; left out of `loss`, counted as wrong
   static constexpr double unit = 0x1p-24;
   // NaN over no image, and where any image's loss was not finite: never a number that looks like a loss.

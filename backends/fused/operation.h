@@ -1,0 +1,137 @@
+// The closed set of fused operations, device-neutral: what a planner writes, cuDNN's graphs and our kernels execute, and
+// the interpreter computes on the CPU. Every field that is an Id names a tensor; -1 where it is optional and absent.
+// Tensors hold values rounded to their type; arithmetic within an operation is f32 (sums of convolutions may be taken
+// in TF32 where the Recipe's precision says so), and each output is rounded once.
+//
+// Library operations (cuDNN has an engine for each, or the planner may not write it): ConvForward ... NormBackward.
+// Own operations: the rest; their element bodies (bodies.h) are compiled for the host and for the device alike.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "backends/fused/tensor.h"
+#include "net/op.h"
+
+namespace convoy::fused {
+
+// y = conv(x, w) [* scale + shift] [+ addend] [then ReLU]; scale, shift: f32 by channel. A Linear is a convolution whose
+// kernel is the whole map.
+struct ConvForward {
+  Conv conv;
+  Id x, w, y;
+  Id scale = -1, shift = -1, addend = -1;
+  bool relu = false;
+};
+struct ConvBackwardData {  // dx = conv^T(dy, w)
+  Conv conv;
+  Id dy, w, dx;
+};
+struct ConvBackwardWeights {  // dw = x (*) dy, of the activations' type
+  Conv conv;
+  Id x, dy, dw;
+};
+
+// Ioffe & Szegedy 2015, Alg. 1 over the images [first, first + count) of x:
+//   y = scale (x - mean) inv_std + shift [+ addend] [then ReLU, `mask` = what it let through, one bit an element]
+// mean, inv_std (1/sqrt(var + epsilon)) and variance (by n/(n-1)) of these images are written: f32 by channel.
+// scale = shift = -1 where the norm is not affine.
+struct NormForward {
+  float epsilon = 1e-5f;
+  int first = 0, count = 0;
+  Id x, scale, shift, addend = -1, y, mask = -1, mean, inv_std, variance;
+};
+// With g = dy (masked where there is a mask): dx, dscale, dshift of Alg. 1; d_addend = g where it is given.
+struct NormBackward {
+  int first = 0, count = 0;
+  Id dy, mask = -1, x, mean, inv_std, scale, dx, d_addend = -1, dscale, dshift;
+};
+
+// --- own operations -------------------------------------------------------------------------------------------------
+
+struct PackImages {  // f32 NCHW -> NHWC, rounded, channels padded
+  Id from, to;
+};
+struct PackWeights {  // f32 OIHW of `groups` -> KRSC, rounded, padded in K and C; a Linear's columns are CHW
+  Id from, to;
+};
+struct UnpackWeightGradient {  // KRSC -> f32 OIHW of the arena, divided by the loss scale
+  Id from, to;
+};
+struct
+    UnpackVectorGradient {  // to[c] = (sum of the vectors) / loss scale: biases, batch norm's scale and shift
+  std::vector<Id> from;
+  Id to;
+};
+struct NormStatistics {  // means over the groups; of the variance by (n-1)/n where `biased`
+  std::vector<Id> means, variances;
+  Id mean, variance;  // of the arena
+  double count = 0;   // elements of a channel in a group
+  bool biased = false;
+};
+struct NormFold {  // inference: scale' = scale/sqrt(var + epsilon), shift' = shift - mean scale'
+  float epsilon = 1e-5f;
+  Id scale, shift, mean, variance, to_scale, to_shift;
+};
+struct
+    ScaleShift {  // y = x scale + shift [+ addend] [then ReLU]: inference where no convolution takes it along
+  Id x, scale, shift, addend = -1, y;
+  bool relu = false;
+};
+struct Sum {  // y = (sum of the parts) [where positive's value is above 0]: gradients meet, ReLU's backward
+  std::vector<Id> parts;
+  Id positive = -1, y;
+};
+struct ReluForward {
+  Id x, y;
+};
+struct BiasGradient {  // db[c] = sum over positions of dy, f32, in a fixed order
+  Id dy, db;
+};
+struct
+    PoolForward {  // `choice` (max): index within the window of the first largest element; 255: a window of padding
+  Pool pool;
+  Id x, y, choice = -1;
+};
+struct PoolBackward {
+  Pool pool;
+  Id dy, choice = -1, dx;
+};
+struct LrnForward {  // `scale`: k + alpha/size sum x^2, f32
+  Lrn lrn;
+  Id x, y, scale;
+};
+struct LrnBackward {
+  Lrn lrn;
+  Id x, y, scale, dy, dx;
+};
+struct
+    DropoutMask {  // forward and backward are the same: port/batch.h's random contract, over NCHW element numbers
+  float p = 0.5f;
+  int node = 0, images = 0;  // images: of one worker
+  Id x, y;
+};
+struct LossForward {  // losses f32 [n]; totals as backends/common/loss.h defines them
+  float smoothing = 0;
+  Id logits, labels, losses, totals;
+};
+struct LossBackward {  // d mean loss / d logits, multiplied by the loss scale
+  float smoothing = 0;
+  Id logits, labels, dlogits;
+};
+struct TopGradient {  // graphs without a loss: f32 NCHW -> NHWC, multiplied by the loss scale
+  Id from, to;
+};
+
+using Operation =
+    std::variant<ConvForward, ConvBackwardData, ConvBackwardWeights, NormForward, NormBackward, PackImages,
+                 PackWeights, UnpackWeightGradient, UnpackVectorGradient, NormStatistics, NormFold,
+                 ScaleShift, Sum, ReluForward, BiasGradient, PoolForward, PoolBackward, LrnForward,
+                 LrnBackward, DropoutMask, LossForward, LossBackward, TopGradient>;
+
+const char* name_of(const Operation& operation);  // "conv forward", ...
+bool is_library(const Operation& operation);
+std::vector<Id> reads(const Operation& operation);
+std::vector<Id> writes(const Operation& operation);
+
+}  // namespace convoy::fused
