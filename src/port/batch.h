@@ -21,6 +21,8 @@ struct Batch {
   int64_t step = 0;
   int worker = 0;   // the first of `workers`
   int workers = 1;  // b = workers x a worker's images
+  // A power of two by which the gradients inside the plan are larger; those that it hands out are not (16-bit types).
+  float loss_scale = 1;
 };
 
 // Sums over images since the last Plan::totals(). Integers, so that sums over workers and ranks are exact in any order:
