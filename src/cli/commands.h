@@ -19,6 +19,7 @@ struct Context {
 void add_train(CLI::App& app, Context& context);
 void add_evaluate(CLI::App& app, Context& context);
 void add_pack(CLI::App& app, Context& context);
+void add_stage(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
 void add_synth(CLI::App& app, Context& context);
 void add_plan(CLI::App& app, Context& context);

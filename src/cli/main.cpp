@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   add_train(app, context);
   add_pack(app, context);
   add_verify(app, context);
+  add_stage(app, context);
   add_synth(app, context);
   add_plan(app, context);
   add_evaluate(app, context);
