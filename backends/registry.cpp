@@ -12,7 +12,19 @@ namespace convoy {
 
 std::vector<std::string> backend_names() { return {"reference", "onednn", "check:onednn"}; }
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
+namespace {
+
+void require_f32(const std::string& name, Precision precision) {
+  require(precision == Precision::f32, Exit::usage,
+          "backend {} computes in f32, and {} is asked for: give precision.activations=f32, or a backend on "
+          "hardware that has it",
+          name, name_of(precision));
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, Precision precision) {
+  if (name == "reference" || name == "onednn" || name == "check:onednn") require_f32(name, precision);
   if (name == "reference") return make_reference(threads);
   if (name == "onednn") return make_onednn(threads);
   if (name == "check:onednn") return make_check(make_reference(threads), make_onednn(threads));

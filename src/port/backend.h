@@ -18,19 +18,24 @@ namespace convoy {
 // What activations, their gradients and the copies of weights that convolutions read are held in; the arena is f32
 // throughout. tf32: held in f32, multiplied with 10 bits of mantissa where the hardware does.
 enum class Precision : uint8_t { f32, tf32, bf16, fp16 };
+constexpr const char* name_of(Precision precision) {
+  constexpr const char* names[] = {"f32", "tf32", "bf16", "fp16"};
+  return names[static_cast<size_t>(precision)];
+}
 
 struct CompileOptions {
   bool keep_values = false;  // no fusion, nothing overwritten: peek() answers for every node
-  bool allow_reference_kernels = false;  // a library's slow "ref:" kernels are refused unless a test asks for them
+  bool allow_reference_kernels =
+      false;  // a library's slow "ref:" kernels are refused unless a test asks for them
 };
 
 // One line of a plan that can be printed.
 struct StepInfo {
   int node = 0;
   Pass pass = Pass::forward;
-  std::string implementation;   // "jit:avx2", "fused into layer1.0.bn1", ...
-  int64_t flops = 0;            // by definition of the operation, multiply and add counted separately
-  int64_t bytes = 0;            // least traffic: inputs read once, outputs written once
+  std::string implementation;  // "jit:avx2", "fused into layer1.0.bn1", ...
+  int64_t flops = 0;           // by definition of the operation, multiply and add counted separately
+  int64_t bytes = 0;           // least traffic: inputs read once, outputs written once
 };
 
 struct PlanInfo {
@@ -88,7 +93,8 @@ class VectorOf {
   virtual double squared_norm(std::span<const T> x) = 0;
   // The same of grad_scale*g + decay*w.
   virtual double decayed_squared_norm(std::span<const T> g, std::span<const T> w, T grad_scale, T decay) = 0;
-  virtual void momentum_step(std::span<T> w, std::span<T> v, std::span<const T> g, const MomentumStepOf<T>& step) = 0;
+  virtual void momentum_step(std::span<T> w, std::span<T> v, std::span<const T> g,
+                             const MomentumStepOf<T>& step) = 0;
   virtual void rmsprop_step(std::span<T> w, std::span<T> v, std::span<T> m, std::span<const T> g,
                             const RmspropStepOf<T>& step) = 0;
   // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers. keep = 0 does not read r.
@@ -110,7 +116,8 @@ class Backend {
   virtual DeviceInfo device() const = 0;
   virtual Buffer allocate(size_t bytes) { return host_buffer(bytes); }
   // The arena must outlive the plan; program.layout must be the arena's.
-  virtual std::unique_ptr<Plan> compile(const Program& program, Arena& arena, const CompileOptions& options) = 0;
+  virtual std::unique_ptr<Plan> compile(const Program& program, Arena& arena,
+                                        const CompileOptions& options) = 0;
   std::unique_ptr<Plan> compile(const Program& program, Arena& arena) { return compile(program, arena, {}); }
   virtual Vector& vector() = 0;
 };

@@ -80,6 +80,8 @@ std::vector<Piece> write_structure(const fs::path& path, const Graph& graph, con
   checkpoint::write_attribute(file, "experiment", snapshot.arithmetic);
   checkpoint::write_attribute(file, "fingerprint", snapshot.fingerprint);
   checkpoint::write_attribute(file, "claim", snapshot.claim);
+  checkpoint::write_attribute(file, "loss_scale", static_cast<int64_t>(snapshot.loss_scale.value));
+  checkpoint::write_attribute(file, "loss_scale_steps", snapshot.loss_scale.steps_since);
   checkpoint::write_attribute(file, "weights_digest", weights_digest(graph, layout, flats[0]));
   for (size_t flat = 0; flat < flats.size(); ++flat) {
     const checkpoint::Handle group =
@@ -95,6 +97,16 @@ std::vector<Piece> write_structure(const fs::path& path, const Graph& graph, con
   return pieces;
 }
 
+LossScale::State read_loss_scale(hid_t file) {
+  const int64_t value = checkpoint::read_integer_if_there(file, "loss_scale");
+  const int64_t steps = checkpoint::read_integer_if_there(file, "loss_scale_steps");
+  const bool possible =
+      value >= 0 && value <= static_cast<int64_t>(LossScale::most) && (value & (value - 1)) == 0 && steps >= 0;
+  if (!possible)
+    throw BrokenCheckpoint(fmt::format("its loss scale {} after {} steps cannot be", value, steps));
+  return {static_cast<float>(value), steps};
+}
+
 Snapshot read_heading(hid_t file) {
   if (checkpoint::read_string(file, "schema") != schema)
     throw BrokenCheckpoint(fmt::format("its schema is not {}", schema));
@@ -103,7 +115,8 @@ Snapshot read_heading(hid_t file) {
           .hash = checkpoint::read_string(file, "experiment_hash"),
           .arithmetic = checkpoint::read_string(file, "experiment"),
           .fingerprint = checkpoint::read_string_if_there(file, "fingerprint"),
-          .claim = checkpoint::read_string_if_there(file, "claim")};
+          .claim = checkpoint::read_string_if_there(file, "claim"),
+          .loss_scale = read_loss_scale(file)};
 }
 
 void require_same_network(const fs::path& path, hid_t file, hid_t group, const Graph& graph,

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "port/arena.h"
+#include "train/loss_scale.h"
 
 namespace convoy {
 
@@ -23,6 +24,7 @@ struct Snapshot {
   std::string arithmetic;  // the lines it is the hash of, to say what differs
   // Of the run that has come so far (train/fingerprint.h); "": not recorded.
   std::string fingerprint{}, claim{};
+  LossScale::State loss_scale{};
 };
 
 // Damaged or unreadable, as opposed to "whole, but of something else": an older checkpoint may serve.

@@ -138,6 +138,10 @@ int64_t read_integer(hid_t object, const std::string& name) {
   return value;
 }
 
+int64_t read_integer_if_there(hid_t object, const std::string& name) {
+  return H5Aexists(object, name.c_str()) > 0 ? read_integer(object, name) : 0;
+}
+
 std::string read_string(hid_t object, const std::string& name) {
   const Handle attribute = open_attribute(object, name);
   const Handle type(H5Aget_type(attribute), H5Tclose, "no type of " + name);

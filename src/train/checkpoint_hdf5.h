@@ -43,6 +43,7 @@ void read_floats(hid_t dataset, std::span<float> into, const std::string& what);
 void write_attribute(hid_t object, const std::string& name, int64_t value);
 void write_attribute(hid_t object, const std::string& name, const std::string& value);
 int64_t read_integer(hid_t object, const std::string& name);
+int64_t read_integer_if_there(hid_t object, const std::string& name);  // else 0
 std::string read_string(hid_t object, const std::string& name);
 std::string read_string_if_there(hid_t object, const std::string& name);  // else ""
 // By name and number: over a damaged group's links HDF5 1.10 iterates into memory that it has never set.

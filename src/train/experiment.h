@@ -32,8 +32,8 @@ struct NetworkOptions {
   //   first-worker    worker 0's own running averages (PyTorch's DDP, Goyal et al.)
   //   last-minibatch  the last minibatch's, averaged over all workers (Akiba et al.); does not read bn_keep
   std::string bn_evaluation = "average";
-  double bn_keep = 0.9;      // weight of the old running statistics
-  bool bn_unbiased = true;   // running variance from n/(n-1)
+  double bn_keep = 0.9;     // weight of the old running statistics
+  bool bn_unbiased = true;  // running variance from n/(n-1)
   // Images that batch norm takes together in training; 0: a worker's minibatch. A divisor of minibatch.images: groups of
   // consecutive images ("ghost batch norm"). k x minibatch.images: the minibatches of k consecutive workers, which then
   // run on one rank as one larger worker of so many images, with their own data, augmentation and dropout.
@@ -120,6 +120,15 @@ struct AllreduceOptions {
   double scale = 1.0;  // fp16, bf16: a power of two; multiplies gradients before, divides sums afterwards
 };
 
+// What activations and their gradients are held in (port/backend.h, Precision); weights, sums and the optimizer's
+// arithmetic are f32 throughout. Backends refuse what their hardware does not have.
+struct PrecisionOptions {
+  std::string activations = "f32";  // or "tf32", "bf16", "fp16"
+  // fp16 (train/loss_scale.h): a power of two; 0: dynamic, doubled after growth_steps without an overflow.
+  double loss_scale = 0;
+  int64_t growth_steps = 2000;
+};
+
 struct Experiment {
   std::string name = "unnamed", description, source;
   std::string published_toml, published_json;  // what the authors got, as written; free keys
@@ -130,6 +139,7 @@ struct Experiment {
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   AllreduceOptions allreduce;
+  PrecisionOptions precision;
   std::map<std::string, std::string> origins;  // "section.key" -> "job.toml:12" or "flag"; absent: default
 };
 

@@ -215,6 +215,22 @@ void visit_allreduce(AllreduceOptions& a, const Visit& visit) {
          unless(a.wire != "f32", "allreduce.wire = \"fp16\" or \"bf16\"")});
 }
 
+void visit_precision(PrecisionOptions& p, const Visit& visit) {
+  visit({.section = "precision",
+         .key = "activations",
+         .slot = &p.activations,
+         .choices = {"f32", "tf32", "bf16", "fp16"},
+         .absent = "\"f32\""});
+  const std::string of_fp16 = unless(p.activations == "fp16", "precision.activations = \"fp16\"");
+  visit({"precision", "loss_scale", &p.loss_scale, at_least(0), {}, of_fp16});
+  visit({"precision",
+         "growth_steps",
+         &p.growth_steps,
+         {.low = 1},
+         {},
+         !of_fp16.empty() ? of_fp16 : unless(p.loss_scale == 0, "precision.loss_scale = 0")});
+}
+
 bool is_power_of_two(double value, int most) {
   int exponent = 0;
   return std::frexp(value, &exponent) == 0.5 && std::abs(exponent - 1) <= most;
@@ -231,6 +247,7 @@ void visit_fields(Experiment& e, const Visit& visit) {
   visit_optimizer(e.optimizer, visit);
   visit_schedule(e.schedule, visit);
   visit_allreduce(e.allreduce, visit);
+  visit_precision(e.precision, visit);
 }
 
 void defaults_of_choices(Experiment& e) {
@@ -284,6 +301,11 @@ std::string misfit(const Experiment& e) {
     return fmt::format(
         "allreduce.scale {} must be a power of two from 2^-60 to 2^60, so that scaling is exact",
         e.allreduce.scale);
+  if (e.precision.loss_scale != 0 && !is_power_of_two(e.precision.loss_scale, 24))
+    return fmt::format(
+        "precision.loss_scale {} must be a power of two from 2^-24 to 2^24, so that taking it out again is exact, "
+        "or 0 (dynamic)",
+        e.precision.loss_scale);
   if (e.network.classes == 1)
     return "network.classes = 1 leaves nothing to learn: give 0 (as the data has) or 2 and more";
   return "";

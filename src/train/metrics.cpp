@@ -91,6 +91,7 @@ Json to_json(const StepRecord& r, int64_t images) {
              r.times.total > 0 ? Json(static_cast<double>(images) / r.times.total) : Json(nullptr)}};
   if (r.outlier) line["outlier"] = true;
   if (r.skipped) line["skipped"] = true;
+  if (r.loss_scale) line["loss_scale"] = *r.loss_scale;
   if (r.wire) line.update({{"wire_overflows", r.wire->overflows}, {"wire_underflows", r.wire->underflows}});
   return line;
 }

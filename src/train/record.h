@@ -18,12 +18,13 @@ struct StepRecord {
   int64_t step = 0;
   Totals totals;  // over all workers and ranks
   double rate = 0;
-  StepTimes times;                  // this rank's
-  bool warmup = false;              // the first of a launch, which pays for set-up: in no quantile
-  double gradient_norm = 0;         // of the mean gradient over all workers
-  bool outlier = false;             // that norm is far out of its history (train/guard.h)
-  bool skipped = false;             // not finite, and no update was made
-  std::optional<RangeErrors> wire;  // of a 16-bit wire, over all ranks
+  StepTimes times;                   // this rank's
+  bool warmup = false;               // the first of a launch, which pays for set-up: in no quantile
+  double gradient_norm = 0;          // of the mean gradient over all workers
+  bool outlier = false;              // that norm is far out of its history (train/guard.h)
+  bool skipped = false;              // not finite, and no update was made
+  std::optional<RangeErrors> wire;   // of a 16-bit wire, over all ranks
+  std::optional<double> loss_scale;  // of this step, in fp16
 };
 
 struct EvaluationRecord {

@@ -16,6 +16,7 @@
 #include "train/evaluate.h"
 #include "train/fingerprint.h"
 #include "train/guard.h"
+#include "train/loss_scale.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/statistics.h"
@@ -56,6 +57,7 @@ class Loop {
   };
   Sums sum_over_ranks(const Totals& mine, int64_t step);
   std::string trouble_of(int64_t step, const Sums& sums);
+  bool lowers_loss_scale(int64_t step, const Sums& sums);
   bool time_is_short(int64_t step) const;
   StepTimes gradients(int64_t step);
   void apply(int64_t step, StepTimes& times);
@@ -89,6 +91,7 @@ class Loop {
   std::string hash_, arithmetic_, fingerprint_, claim_;
   Thinned<StepTimes> times_;
   Guard guard_;
+  LossScale loss_scale_;
   std::optional<Totals> held_out_;
   double init_seconds_ = 0, train_seconds_ = 0, evaluate_seconds_ = 0, since_evaluation_ = 0;
   struct {
@@ -115,7 +118,8 @@ Loop::Loop(const Job& job)
       disk_(job.checkpoints, job.graph, job.comm, job.log),
       hash_(hash(job.experiment, job.train_facts, job.held_out_facts)),
       arithmetic_(arithmetic(job.experiment, job.train_facts, job.held_out_facts)),
-      guard_(job.experiment.train.on_nonfinite == "skip", job.log) {}
+      guard_(job.experiment.train.on_nonfinite == "skip", job.log),
+      loss_scale_(job.experiment.precision) {}
 
 Outcome Loop::run() {
   ensure(together_ == workers_together(job_.experiment));
@@ -129,8 +133,9 @@ Outcome Loop::run() {
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
     const Sums sums = sum_over_ranks(plan_->totals(), step);
+    const float loss_scale = loss_scale_.value();
     const std::string trouble = trouble_of(step, sums);
-    const bool left_out = !trouble.empty() && guard_.skip(step, trouble);
+    const bool left_out = !trouble.empty() && (lowers_loss_scale(step, sums) || guard_.skip(step, trouble));
     const bool outlier = trouble.empty() && guard_.outlier(step, sums.gradient_norm);
     if (trouble.empty()) apply(step, times);
     since += sums.totals;
@@ -143,7 +148,8 @@ Outcome Loop::run() {
                       .gradient_norm = sums.gradient_norm,
                       .outlier = outlier,
                       .skipped = left_out,
-                      .wire = wire_.rounds() ? std::optional(sums.wire) : std::nullopt});
+                      .wire = wire_.rounds() ? std::optional(sums.wire) : std::nullopt,
+                      .loss_scale = loss_scale_.matters() ? std::optional(loss_scale) : std::nullopt});
     if (!trouble.empty() && !left_out) return finish(Exit::diverged, "diverged", trouble, step);
     const bool last = step + 1 == schedule_.steps();
     const bool leave = (sums.stop || step + 1 == job_.stop_after) && !last;
@@ -170,6 +176,14 @@ std::string Loop::trouble_of(int64_t step, const Sums& sums) {
                                                    : "";
 }
 
+// Gradients that overflowed where the loss did not: a lower scale cures it, and the step is left out.
+bool Loop::lowers_loss_scale(int64_t step, const Sums& sums) {
+  if (sums.totals.nonfinite > 0 || sums.wire.overflows > 0 || !loss_scale_.overflow()) return false;
+  job_.log.detail("step {} is left out: its gradients overflow 16 bits; the loss scale is now {}", step,
+                  loss_scale_.value());
+  return true;
+}
+
 StepTimes Loop::gradients(int64_t step) {
   StepTimes times;
   Stopwatch watch;
@@ -180,6 +194,7 @@ StepTimes Loop::gradients(int64_t step) {
     batch.step = step;
     batch.worker = (share_.first + run) * together_;
     batch.workers = together_;
+    batch.loss_scale = loss_scale_.value();
     plan_->train(batch, with_statistics(batch.worker, job_.graph, arena_, reducer_.leaf(run)));
   }
   times.data_wait = job_.images.waited_seconds() - waited;
@@ -193,6 +208,7 @@ void Loop::apply(int64_t step, StepTimes& times) {
   Stopwatch watch;
   update(optimizer_, job_.backend.vector(), job_.graph, arena_, schedule_.at(step),
          1.0f / static_cast<float>(runs_.workers));
+  loss_scale_.fits();
   times.optimizer = watch.lap();
 }
 
@@ -300,7 +316,8 @@ Snapshot Loop::snapshot(int64_t done) const {
           .hash = hash_,
           .arithmetic = arithmetic_,
           .fingerprint = fingerprint_,
-          .claim = claim_};
+          .claim = claim_,
+          .loss_scale = loss_scale_.state()};
 }
 
 // The sum holds infinities, which the update would carry into the weights: the run ends with those that it had.
@@ -347,6 +364,10 @@ RankReport Loop::report() {
 
 // Collective. Rank 0 alone knows what was found, and keeps the records.
 void Loop::take_up(const Snapshot& found) {
+  const LossScale::State& known = found.loss_scale;
+  std::array<int64_t, 2> scale{static_cast<int64_t>(known.value), known.steps_since};
+  job_.comm.sum(scale);
+  loss_scale_.take_up({static_cast<float>(scale[0]), scale[1]});
   const auto ranks = gather_reports(report(), job_.comm);
   const Road road = job_.placement.reducer.road;
   fingerprint_ = fingerprint_of(ranks, road);
@@ -392,6 +413,13 @@ Wire wire_of(const Experiment& experiment) {
   if (options.wire == "f32") return {};
   return {options.wire == "fp16" ? Wire::Format::fp16 : Wire::Format::bf16,
           static_cast<float>(options.scale)};
+}
+
+Precision precision_of(const Experiment& experiment) {
+  const std::string& activations = experiment.precision.activations;
+  for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::fp16})
+    if (activations == name_of(precision)) return precision;
+  return Precision::f32;
 }
 
 Outcome train(const Job& job) { return Loop(job).run(); }

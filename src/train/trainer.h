@@ -36,7 +36,7 @@ struct Job {
   Deadline deadline;                        // the same in time before it
   // Steps between comparisons of the ranks' weights, with one before every checkpoint; 0: at evaluations alone.
   int64_t check_every = 0;
-  StartFn start{};                          // initial weights other than the seed's (train/checkpoints.h)
+  StartFn start{};  // initial weights other than the seed's (train/checkpoints.h)
 };
 
 struct Outcome {
@@ -53,5 +53,7 @@ Outcome train(const Job& job);
 size_t bucket_bytes(const Experiment& experiment);
 // How its gradients travel.
 Wire wire_of(const Experiment& experiment);
+// What its activations are held in, for the backend.
+Precision precision_of(const Experiment& experiment);
 
 }  // namespace convoy

@@ -339,7 +339,8 @@ TEST_CASE("the hash covers every key that changes the arithmetic, and no other")
       {"network.model=resnet50", "schedule.kind=poly", "schedule.warmup_steps=2"},
       {"network.model=alexnet-bn", "optimizer.kind=lars", "optimizer.variant=caffe",
        "schedule.per_images=256"},
-      {"optimizer.kind=rmsprop-warmup", "optimizer.epsilon=1e-8", "allreduce.wire=fp16"},
+      {"optimizer.kind=rmsprop-warmup", "optimizer.epsilon=1e-8", "allreduce.wire=fp16",
+       "precision.activations=fp16"},
       {"optimizer.convention=inside", "network.bn_evaluation=last-minibatch", "schedule.kind=cosine",
        "train.weights=/a/w", "train.weights_xxh3=\"" + std::string(32, 'a') + '"'}};
   const DatasetFacts train{"a", "f1", 100, 10}, none;
