@@ -35,33 +35,57 @@ std::vector<double> gather(Communicator& comm, double mine) {
 
 }  // namespace
 
+namespace {
+
+// A plan on random images, to be timed.
+class Trial {
+ public:
+  Trial(const Experiment& experiment, Backend& backend, int states)
+      : program_(lower(make_network(experiment.network, 1000), runs_of(experiment).images,
+                       {Mode::training, bucket_bytes(experiment), false})),
+        arena_(program_.graph, program_.layout, states,
+               [&](size_t bytes) { return backend.allocate(bytes); }),
+        pixels_(static_cast<size_t>(program_.images * program_.graph.nodes[0].shape.elements())),
+        labels_(static_cast<size_t>(program_.images)) {
+    arena_.initialize(1);
+    plan_ = backend.compile(program_, arena_);
+    const Random random(1, stream_of("calibrate"));
+    for (size_t i = 0; i < pixels_.size(); ++i) pixels_[i] = static_cast<float>(unit(random.bits(i)) - 0.5);
+    for (size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<int32_t>(random.bits(i) % 1000);
+  }
+  double run(
+      int step, const ReadyFn& ready = [](BucketId, Event) {}) {
+    return seconds_of([&] {
+      plan_->train({.images = pixels_, .labels = labels_, .seed = 1, .step = std::max(step, 0)}, ready);
+    });
+  }
+  const Program& program() const { return program_; }
+  Arena& arena() { return arena_; }
+
+ private:
+  Program program_;
+  Arena arena_;
+  std::unique_ptr<Plan> plan_;
+  std::vector<float> pixels_;
+  std::vector<int32_t> labels_;
+};
+
+}  // namespace
+
 StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& backend, int steps) {
-  const int images = runs_of(experiment).images;
-  const Program program = lower(make_network(experiment.network, 1000), images,
-                                {Mode::training, bucket_bytes(experiment), false});
   const Optimizer optimizer = make_optimizer(experiment.optimizer);
   const int states = optimizer_states(optimizer);
-  Arena arena(program.graph, program.layout, states);
-  arena.initialize(1);
-  const auto plan = backend.compile(program, arena);
-  const auto side = static_cast<size_t>(experiment.network.input);
-  std::vector<float> pixels(static_cast<size_t>(images) * 3 * side * side);
-  std::vector<int32_t> labels(static_cast<size_t>(images));
-  const Random random(1, stream_of("calibrate"));
-  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(unit(random.bits(i)) - 0.5);
-  for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int32_t>(random.bits(i) % 1000);
-  StepTimes times{.ready = std::vector<double>(program.layout.buckets.size())};
+  Trial trial(experiment, backend, states);
+  const Layout& layout = trial.program().layout;
+  StepTimes times{.ready = std::vector<double>(layout.buckets.size())};
   std::vector<double> all;
   for (int step = -2; step < steps; ++step) {
     comm.barrier();
     const auto begin = Clock::now();
     std::vector<double> ready(times.ready.size());
-    plan->train({.images = pixels, .labels = labels, .seed = 1, .step = std::max(step, 0)},
-                [&](BucketId bucket, Event) {
-                  ready[static_cast<size_t>(bucket)] =
-                      std::chrono::duration<double>(Clock::now() - begin).count();
-                });
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double seconds = trial.run(step, [&](BucketId bucket, Event) {
+      ready[static_cast<size_t>(bucket)] = std::chrono::duration<double>(Clock::now() - begin).count();
+    });
     if (step < 0) continue;
     for (size_t b = 0; b < ready.size(); ++b) times.ready[b] += ready[b] / seconds / steps;
     for (const double one : gather(comm, seconds)) all.push_back(one);
@@ -70,14 +94,25 @@ StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& 
   const StepRates none = Schedule(experiment, 1281167).at(0);
   std::vector<double> updates;
   for (int i = 0; i < 5; ++i)
-    updates.push_back(
-        seconds_of([&] { update(optimizer, backend.vector(), program.graph, arena, none, 1.0f); }));
-  times.memory_bandwidth = static_cast<double>(program.layout.elements) * 4 * (3 + 2 * states) /
+    updates.push_back(seconds_of(
+        [&] { update(optimizer, backend.vector(), trial.program().graph, trial.arena(), none, 1.0f); }));
+  times.memory_bandwidth = static_cast<double>(layout.elements) * 4 * (3 + 2 * states) /
                            std::ranges::max(gather(comm, report::median(updates)));
   double squares = 0;
   for (const double one : all) squares += std::pow(std::log(one / times.seconds), 2);
   times.spread = std::sqrt(squares / static_cast<double>(all.size()));
   return times;
+}
+
+std::vector<double> speeds_of_ranks(Communicator& comm, const Experiment& experiment, Backend& backend) {
+  Trial trial(experiment, backend, 0);
+  trial.run(-1);
+  comm.barrier();
+  // As long as it takes for a fast rank's time to mean something; a slow one is done with its first.
+  std::vector<double> seconds;
+  double spent = 0;
+  while (spent < 1.0 || seconds.empty()) spent += seconds.emplace_back(trial.run(0));
+  return gather(comm, 1.0 / report::median(seconds));
 }
 
 Link time_link(Communicator& comm, int a, int b) {

@@ -24,14 +24,17 @@ struct Link {
   double latency = 0, bandwidth = 0;
   bool measured = false;
 };
+// Runs of a plan a second, by rank, all ranks at work at the same time: what unequal shares follow.
+std::vector<double> speeds_of_ranks(Communicator& comm, const Experiment& experiment, Backend& backend);
+
 // Ping-pong as MPI benchmarks do it: half a round trip of an empty-handed and of a long message. b < 0: nothing.
 Link time_link(Communicator& comm, int a, int b);
 
 double time_allreduce(Communicator& comm, size_t bytes);  // the tree over all ranks; the second of two counts
-double sum_bandwidth(Communicator& comm);                 // of one thread, as the allreduce adds: read two, write one
+double sum_bandwidth(Communicator& comm);  // of one thread, as the allreduce adds: read two, write one
 
 // Images a second that a rank's loader prepares while all ranks do, nothing else being done: the slowest rank's.
-double time_loader(Communicator& comm, const Experiment& experiment, std::shared_ptr<const Dataset> set, int threads,
-                   int steps);
+double time_loader(Communicator& comm, const Experiment& experiment, std::shared_ptr<const Dataset> set,
+                   int threads, int steps);
 
 }  // namespace convoy::cli

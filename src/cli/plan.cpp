@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/plan_cluster.h"
+#include "cli/plan_mix.h"
 #include "cli/plan_report.h"
 #include "cli/tree.h"
 #include "cli/voice.h"
@@ -20,14 +21,20 @@ using Json = nlohmann::ordered_json;
 struct Flags {
   std::string job, train, held_out, picture;
   std::vector<std::string> overrides;
+  std::vector<double> speeds;
   int ranks = 1;
   PlacementOptions placement;
   bool layers = false, json = false;
   ClusterFlags cluster;
 };
 
-int plan(const Flags& flags) {
+int plan(Flags flags) {
   const Experiment experiment = parse_experiment(flags.job, flags.overrides);
+  if (!flags.speeds.empty()) {
+    flags.ranks = static_cast<int>(flags.speeds.size());
+    flags.placement.road = "library";
+    flags.placement.counts = workers_by_speed(experiment, flags.speeds);
+  }
   LocalCommunicator alone;
   const Sets sets = open_sets(experiment, flags.train, flags.held_out, alone, Presence::optional);
   const Placement placement =
@@ -37,12 +44,15 @@ int plan(const Flags& flags) {
   const Json cluster = flags.cluster.file.empty() ? Json()
                                                   : cluster_forecast(flags.cluster, experiment, sets,
                                                                      flags.ranks > 1 ? flags.ranks : 0);
+  const Json mix = flags.speeds.empty() ? Json() : mix_forecast(experiment, flags.speeds);
   if (flags.json) {
     Json json = plan_json(report, flags.layers);
+    if (!mix.is_null()) json["mix"] = mix;
     if (!cluster.is_null()) json["cluster"] = cluster;
     print_json(json);
   } else {
     print_plan(report, flags.layers);
+    if (!mix.is_null()) print_mix(mix);
     if (!cluster.is_null()) print_forecast(cluster);
   }
   if (!flags.picture.empty() && !flags.json) fmt::print("picture     {}\n", flags.picture);
@@ -71,6 +81,14 @@ void add_plan(CLI::App& app, Context& context) {
   command->add_option("--road", flags->placement.road, "as of `convoy train`")
       ->capture_default_str()
       ->check(one_of({"tree", "library"}));
+  command
+      ->add_option(
+          "--speeds", flags->speeds,
+          "images/s of each rank, with commas between: how ranks of different hardware would share, and gain")
+      ->type_name("N,N,...")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->excludes("--ranks");
   command
       ->add_option("--picture", flags->picture, "also draw the learning rate over epochs into this SVG file")
       ->type_name("FILE");

@@ -85,8 +85,8 @@ Json plan_json(const PlanReport& report, bool layers) {
   json["steps"] = schedule.steps();
   json["epochs"] = schedule.epochs_after(schedule.steps() - 1);
   json["ranks"] = report.placement.ranks();
-  json["workers_per_rank"] = {{"least", report.placement.shares.back().count},
-                              {"most", report.placement.shares.front().count}};
+  const auto [least, most] = workers_of_ranks(report.placement);
+  json["workers_per_rank"] = {{"least", least}, {"most", most}};
   json["memory_bytes"] = {
       {"values_and_gradients_peak", *std::max_element(report.live.begin(), report.live.end())},
       {"weights_state_gradients", report.arena_bytes},

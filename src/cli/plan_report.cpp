@@ -1,6 +1,7 @@
 #include "cli/plan_report.h"
 
 #include <algorithm>
+#include <ranges>
 #include <variant>
 
 #include "base/error.h"
@@ -63,6 +64,11 @@ PlanReport make_plan_report(const Experiment& experiment, const Sets& sets, cons
   report.reducer_bytes = reducer_bytes(layout, reducer, placement.ranks(), placement.runs(0).count);
   report.allreduce_bytes = static_cast<uint64_t>(allreduce_bytes(reducer.wire, layout));
   return report;
+}
+
+LeastAndMost workers_of_ranks(const Placement& placement) {
+  const auto counts = std::views::transform(placement.shares, &Share::count);
+  return {std::ranges::min(counts), std::ranges::max(counts)};
 }
 
 }  // namespace convoy::cli

@@ -28,6 +28,10 @@ struct PlanReport {
 };
 
 PlanReport make_plan_report(const Experiment& experiment, const Sets& sets, const Placement& placement);
+struct LeastAndMost {
+  int least = 0, most = 0;
+};
+LeastAndMost workers_of_ranks(const Placement& placement);
 void print_plan(const PlanReport& report, bool layers);
 nlohmann::ordered_json plan_json(const PlanReport& report, bool layers);
 

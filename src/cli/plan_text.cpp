@@ -86,8 +86,8 @@ void print_plan(const PlanReport& report, bool layers) {
   fmt::print("  minibatch   {} = {} workers x {} images; {} steps, {:.4g} epochs\n", schedule.global(),
              experiment.minibatch.workers, experiment.minibatch.images, schedule.steps(),
              schedule.epochs_after(schedule.steps() - 1));
-  fmt::print("  ranks       {}, {} to {} workers on each\n", placement.ranks(), placement.shares.back().count,
-             placement.shares.front().count);
+  const auto [least, most] = workers_of_ranks(placement);
+  fmt::print("  ranks       {}, {} to {} workers on each\n", placement.ranks(), least, most);
   const auto peak = static_cast<uint64_t>(*std::max_element(live.begin(), live.end()));
   fmt::print(
       "  memory      {} of values and gradients at the peak, {} of weights, optimizer state and gradients, "

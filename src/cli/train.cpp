@@ -11,6 +11,7 @@
 #include "cli/elastic.h"
 #include "cli/observe.h"
 #include "cli/session.h"
+#include "cli/shares.h"
 #include "cli/signals.h"
 #include "cli/train_report.h"
 #include "cli/tree.h"
@@ -41,6 +42,7 @@ struct Flags {
   ElasticFlags elastic;
   ObserveFlags observe;
   int loader_threads = 0;
+  std::string shares;  // "": even; "auto"; or a list
   bool backend_given = false, threads_given = false, road_given = false;
   bool oversubscribe = false, no_overlap = false, dry_run = false;
   Voice voice;
@@ -123,6 +125,7 @@ PlacementOptions placement_of(const Flags& flags, Communicator& comm) {
   PlacementOptions wanted = flags.placement;
   wanted.overlap = !flags.no_overlap;
   wanted.stall_limit = std::chrono::seconds(flags.stall_seconds);
+  if (!flags.shares.empty() && flags.shares != "auto") wanted.counts = read_shares(flags.shares);
   if (flags.resume.empty()) return wanted;
   const RunDirectory run{flags.resume};
   const std::string before =
@@ -136,6 +139,9 @@ PlacementOptions placement_of(const Flags& flags, Communicator& comm) {
   if (!flags.backend_given && !backend.empty()) wanted.backends = {backend};
   if (!flags.threads_given && !threads.empty()) wanted.threads = std::stoi(threads);
   if (!flags.road_given && !road.empty()) wanted.road = road;
+  const std::string shares = fingerprint_value(before, "shares");
+  if (flags.shares.empty() && std::ranges::count(shares, ',') + 1 == comm.size())
+    wanted.counts = read_shares(shares);
   return wanted;
 }
 
@@ -178,19 +184,24 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
   Experiment experiment = read_experiment(flags);
-  const PlacementOptions wanted = placement_of(flags, comm);
-  Placement placement =
-      place(experiment.minibatch.workers, comm.size(), wanted, workers_together(experiment));
-
+  PlacementOptions wanted = placement_of(flags, comm);
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
-  placement.threads = affinity.threads;
+  wanted.threads = affinity.threads;
+  const int together = workers_together(experiment);
+  // Even shares before the ranks' speeds are known: what is wrong with them is said before anything is computed.
+  Placement placement = place(experiment.minibatch.workers, comm.size(), wanted, together);
+  auto computing = make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads,
+                                precision_of(experiment));
+  if (flags.shares == "auto") {
+    wanted.counts = shares_by_speed(experiment, wanted.road, *computing, comm, flags.voice);
+    placement = place(experiment.minibatch.workers, comm.size(), wanted, together);
+  }
   Tracing tracing(flags.observe, comm.rank() == 0);  // outlives all that tell it of their spans
   placement.reducer.spans = tracing.sink();
   const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
   const Graph graph = make_network(experiment.network, sets.train.classes);
-  const auto backend = tracing.around(
-      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads));
+  const auto backend = tracing.around(std::move(computing));
 
   require_sound(experiment, graph, sets.train);
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
@@ -349,6 +360,12 @@ void add_train(CLI::App& app, Context& context) {
                    "allreduce: tree (same bits on any 2^k ranks) or library (MPI's, any rank count)")
       ->capture_default_str()
       ->check(one_of({"tree", "library"}));
+  command
+      ->add_option(
+          "--shares", flags->shares,
+          "workers of each rank, with commas between; auto: by the ranks' speeds, measured first (--road "
+          "library; default: even)")
+      ->type_name("N,N,...|auto");
   command->add_flag("--no-overlap", flags->no_overlap,
                     "sum gradients after the backward pass; the same bits");
   command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");

@@ -42,6 +42,19 @@ void require_tree(int workers, int ranks) {
           workers, ranks, fmt::join(tree_rank_counts(workers), " or "));
 }
 
+std::vector<int> counts_by_speed(int runs, const std::vector<double>& speeds) {
+  ensure(!speeds.empty() && runs >= static_cast<int>(speeds.size()));
+  std::vector<int> counts(speeds.size(), 1);
+  // One at a time to the rank that would be done with it first: no other division ends earlier.
+  for (auto left = runs - static_cast<int>(speeds.size()); left > 0; --left) {
+    size_t best = 0;
+    for (size_t rank = 1; rank < speeds.size(); ++rank)
+      if ((counts[rank] + 1) / speeds[rank] < (counts[best] + 1) / speeds[best]) best = rank;
+    ++counts[best];
+  }
+  return counts;
+}
+
 void agree(Communicator& communicator, Road road, int workers, Share mine, const std::string& layout) {
   const std::string rest = fmt::format("{} workers, {} road, {}", workers, name_of(road), layout);
   const auto all = communicator.gather(fmt::format("{} {} {}", mine.first, mine.count, rest));

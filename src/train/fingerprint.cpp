@@ -8,7 +8,15 @@
 namespace convoy {
 namespace {
 
-constexpr const char* keys[] = {"backend", "library", "isa", "threads", "road"};
+constexpr const char* keys[] = {"backend", "library", "isa", "threads", "road", "shares"};
+
+// Of ranks that do not share evenly: the library's sum, and the bits, depend on it.
+std::string shares_of(const std::vector<RankReport>& ranks, Road road) {
+  std::vector<int> counts;
+  for (const RankReport& rank : ranks) counts.push_back(rank.workers);
+  const auto [least, most] = std::ranges::minmax(counts);
+  return road == Road::tree || most - least <= 1 ? "" : fmt::format("{}", fmt::join(counts, ","));
+}
 
 template <class F>
 std::string over_ranks(const std::vector<RankReport>& ranks, F&& value) {
@@ -27,9 +35,11 @@ std::string fingerprint_of(const std::vector<RankReport>& ranks, Road road) {
       over_ranks(ranks, [](const DeviceInfo& d) { return d.library; }),
       over_ranks(ranks, [](const DeviceInfo& d) { return d.isa; }),
       over_ranks(ranks, [](const DeviceInfo& d) { return std::to_string(d.threads); }),
-      road == Road::tree ? "tree" : "library"};
+      road == Road::tree ? "tree" : "library",
+      shares_of(ranks, road)};
   std::string text;
-  for (size_t i = 0; i < std::size(keys); ++i) text += fmt::format("{} = {}\n", keys[i], values[i]);
+  for (size_t i = 0; i < std::size(keys); ++i)
+    if (!values[i].empty()) text += fmt::format("{} = {}\n", keys[i], values[i]);
   return text;
 }
 

@@ -1,7 +1,7 @@
 // A Placement says where an Experiment runs: which ranks, which backend on each, which workers on each. The
 // bits depend on none of it on the tree road. Workers are dealt in contiguous shares. The tree takes any
 // power of two of ranks that divides W; the library's sum takes any count up to W, shares differing by at
-// most one. Where batch norm takes `together` workers' statistics together, those stay on one rank, which
+// most one, or as they are given: ranks of different hardware share by their speed. Where batch norm takes `together` workers' statistics together, those stay on one rank, which
 // runs them as one: the same then holds of W/together runs.
 #pragma once
 
@@ -17,6 +17,7 @@ struct PlacementOptions {
   std::vector<std::string> backends{"onednn"};  // one for all ranks, or one per rank
   int threads = 0;                              // per rank; 0: what affinity gives
   std::string road = "tree";                    // or "library"
+  std::vector<int> counts{};  // workers of each rank; empty: even. Unequal ones: the library's road
   bool overlap = true;
   std::chrono::seconds stall_limit{600};
 };

@@ -50,6 +50,35 @@ class Run(ConvoyTest):
         self.assertEqual(code, 0, out)
         self.assertIn("bitwise equal", out)
 
+    def test_ranks_may_share_unevenly_and_a_resumed_run_shares_as_before(self):
+        uneven = ["--road", "library", "--shares", "3,1"]
+        straight = self.train("uneven", *uneven, ranks=2)
+        self.assertEqual([rank["workers"] for rank in straight["launch"]["per_rank"]], [3, 1])
+        self.assertEqual(straight["numerics"]["claim"], "repeatable")
+        code, _, err = convoy("train", self.job, *self.sets, *uneven, "--out", self.folder / "halted", "--oversubscribe", "--quiet",
+                              "--stop-after", 3, ranks=2)
+        self.assertEqual(code, 85, err)
+        self.must("train", "--resume", self.folder / "halted", "--oversubscribe", "--quiet", ranks=2)
+        resumed = self.result("halted")
+        self.assertEqual([rank["workers"] for rank in resumed["launch"]["per_rank"]], [3, 1])
+        self.assertEqual(resumed["numerics"]["final_weights_xxh3"], straight["numerics"]["final_weights_xxh3"])
+        self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "no", "--shares", "3,1", "--oversubscribe",
+                     ranks=2, says="shares of 3,1 need --road library")
+        self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "no", "--road", "library", "--shares", "3,x",
+                     "--oversubscribe", ranks=2, says="give a number of workers for every rank")
+
+    def test_two_backends_train_in_one_job_and_share_by_their_speed(self):
+        mixed = ["--backend", "onednn,reference", "--road", "library", "--shares", "auto"]
+        said = self.must("train", self.job, *self.sets, *mixed, "--out", self.folder / "mixed", "--oversubscribe", ranks=2)
+        self.assertRegex(said, r"rank 1 computes [0-9.]+ images/s: it runs [123] of 4 workers")
+        result = self.result("mixed")
+        ranks = result["launch"]["per_rank"]
+        self.assertEqual([rank["backend"] for rank in ranks], ["onednn", "reference"])
+        self.assertEqual(sum(rank["workers"] for rank in ranks), 4)
+        self.assertEqual(result["numerics"]["claim"], "repeatable")
+        same = self.train("fixed", *mixed[:-1], ",".join(str(rank["workers"]) for rank in ranks), ranks=2)
+        self.assertEqual(same["numerics"]["final_weights_xxh3"], result["numerics"]["final_weights_xxh3"])
+
     def test_other_experiments_are_not_compared(self):
         self.train("other", "--set", "optimizer.momentum=0.5", "--set", "train.seed=2", "--set", "minibatch.images=2")
         compare = ("compare", self.folder / "whole", self.folder / "other", "--speed-margin", 100)

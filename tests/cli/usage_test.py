@@ -1,4 +1,5 @@
 """Mistyped words, unknown keys, missing files: one sentence, the right exit code."""
+import json
 import unittest
 
 from convoy_cli import ConvoyTest, ROOT, convoy
@@ -70,6 +71,18 @@ class Usage(ConvoyTest):
         out = self.must("plan", ROOT / "jobs/goyal-256.toml", "--ranks", 8, "--layers")
         for piece in ("25557032 parameters", "450410 steps", "4.09 G", "layer4.2.conv3", "bucket"):
             self.assertIn(piece, out)
+
+    def test_plan_says_what_a_mix_of_ranks_would_gain(self):
+        job = ROOT / "jobs/goyal-1hour.toml"  # 256 workers of 32
+        mix = json.loads(self.must("plan", job, "--speeds", "4000,400,200", "--json"))["mix"]
+        self.assertEqual(mix["workers"], [223, 22, 11])
+        self.assertAlmostEqual(mix["step_s"], 223 * 32 / 4000)
+        self.assertAlmostEqual(mix["step_s_even"], 86 * 32 / 200)
+        self.assertAlmostEqual(mix["gain"], 256 / 223)
+        self.assertIn("a gain of 14.8 %", self.must("plan", job, "--speeds", "4000,400,200"))
+        self.assertIn("a loss of", self.must("plan", job, "--speeds", "4000,1"))
+        self.refused(64, "plan", job, "--speeds", "4000,0", says="images a second are above 0")
+        self.refused(64, "plan", job, "--speeds", ",".join(["1"] * 257), says="257 ranks for 256 runs")
 
     def test_info(self):
         out = self.must("info")
