@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "backends/common/memory_plan.h"
 #include "backends/onednn/builder.h"
@@ -30,6 +31,7 @@ OnednnPlan::OnednnPlan(const Program& program, Arena& arena, const CompileOption
     while (end < tape_.body.size() && static_cast<size_t>(tape_.body[end].step) <= step) ++end;
     step_end_.push_back(end);
   }
+  if (options.times_steps) step_seconds_.assign(step_end_.size(), 0.0);
   run_.address = &address_;
   run_.totals = &totals_;
   run_.threads = threads_;
@@ -122,6 +124,14 @@ void OnednnPlan::run(const Call& call) {
   require(status == dnnl_success, "oneDNN failed with status {} while a plan ran", static_cast<int>(status));
 }
 
+void OnednnPlan::run_step(size_t step) {
+  using Clock = std::chrono::steady_clock;
+  const bool timed = !step_seconds_.empty();
+  const Clock::time_point begin = timed ? Clock::now() : Clock::time_point();
+  for (size_t call = step == 0 ? 0 : step_end_[step - 1]; call < step_end_[step]; ++call) run(body_[call]);
+  if (timed) step_seconds_[step] = std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
 void OnednnPlan::start(const Batch& batch) {
   check(batch);
   auto* images = reinterpret_cast<std::byte*>(const_cast<float*>(batch.images.data()));
@@ -144,9 +154,9 @@ void OnednnPlan::train(const Batch& batch, const ReadyFn& ready) {
   const Threads fixed(threads_);
   start(batch);
   const auto& buckets = program_.layout.buckets;
-  size_t next_call = 0, next_bucket = 0;
+  size_t next_bucket = 0;
   for (size_t step = 0; step < step_end_.size(); ++step) {
-    while (next_call < step_end_[step]) run(body_[next_call++]);
+    run_step(step);
     while (next_bucket < buckets.size() && buckets[next_bucket].ready_step <= static_cast<int>(step))
       ready(static_cast<BucketId>(next_bucket++), Event{});
   }
@@ -156,7 +166,7 @@ void OnednnPlan::infer(const Batch& batch) {
   require(program_.mode == Mode::inference, "{}: this plan was compiled for training", program_.graph.name);
   const Threads fixed(threads_);
   start(batch);
-  for (const Call& call : body_) run(call);
+  for (size_t step = 0; step < step_end_.size(); ++step) run_step(step);
 }
 
 Totals OnednnPlan::totals() { return std::exchange(totals_, Totals{}); }
@@ -191,7 +201,7 @@ PlanInfo OnednnPlan::info() const {
     const Cost cost = cost_of(program_, step);
     info.steps.push_back({step.node, step.pass,
                           names.empty() ? tape_.notes[s] : fmt::format("{}", fmt::join(names, ", ")),
-                          cost.flops, cost.bytes});
+                          cost.flops, cost.bytes, step_seconds_.empty() ? 0.0 : step_seconds_[s]});
   }
   return info;
 }

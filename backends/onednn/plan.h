@@ -45,6 +45,7 @@ class OnednnPlan final : public Plan {
   void check(const Batch& batch) const;
   void start(const Batch& batch);
   void run(const Call& call);
+  void run_step(size_t step);
 
   Program program_;
   Arena& arena_;
@@ -54,16 +55,17 @@ class OnednnPlan final : public Plan {
   Tape tape_;
   size_t planned_bytes_ = 0, persistent_bytes_ = 0;
   Buffer planned_{nullptr, nullptr}, persistent_{nullptr, nullptr}, scratch_{nullptr, nullptr};
-  std::vector<std::byte*> address_;          // by buffer
-  std::vector<dnnl::memory> memories_;       // what the calls' arguments refer to
-  struct Given {  // memory whose address comes with the batch
+  std::vector<std::byte*> address_;     // by buffer
+  std::vector<dnnl::memory> memories_;  // what the calls' arguments refer to
+  struct Given {                        // memory whose address comes with the batch
     dnnl::memory memory;
     size_t offset;
   };
   std::vector<Given> images_, tops_;
   std::vector<Call> refresh_, body_;
-  std::vector<size_t> step_end_;  // by step: the end of its calls in body_
-  uint64_t version_ = 0;          // of the weights that the reordered copies hold
+  std::vector<size_t> step_end_;      // by step: the end of its calls in body_
+  std::vector<double> step_seconds_;  // by step, of the last run; empty: not asked for
+  uint64_t version_ = 0;              // of the weights that the reordered copies hold
   Run run_;
   Totals totals_;
 };

@@ -32,6 +32,7 @@ void add_predict(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_diff(CLI::App& app, Context& context);
 void add_simulate(CLI::App& app, Context& context);
+void add_bench(CLI::App& app, Context& context);
 void add_calibrate(CLI::App& app, Context& context);
 void add_launch(CLI::App& app, Context& context);
 

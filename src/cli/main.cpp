@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   add_diff(app, context);
   add_simulate(app, context);
   add_calibrate(app, context);
+  add_bench(app, context);
   add_launch(app, context);
   if (argc == 1) {
     fmt::print("{}", app.help());

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "cli/trial.h"
 #include "comm/tree.h"
 #include "data/loader.h"
 #include "report/statistics.h"
@@ -19,63 +20,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-template <class F>
-double seconds_of(F f) {
-  const auto begin = Clock::now();
-  f();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
+}  // namespace
 
-// All ranks' numbers, by rank.
 std::vector<double> gather(Communicator& comm, double mine) {
   std::vector<double> all;
   for (const std::string& text : comm.gather(fmt::format("{:.17g}", mine))) all.push_back(std::stod(text));
   return all;
 }
 
-}  // namespace
-
-namespace {
-
-// A plan on random images, to be timed.
-class Trial {
- public:
-  Trial(const Experiment& experiment, Backend& backend, int states)
-      : program_(lower(make_network(experiment.network, 1000), runs_of(experiment).images,
-                       {Mode::training, bucket_bytes(experiment), false})),
-        arena_(program_.graph, program_.layout, states,
-               [&](size_t bytes) { return backend.allocate(bytes); }),
-        pixels_(static_cast<size_t>(program_.images * program_.graph.nodes[0].shape.elements())),
-        labels_(static_cast<size_t>(program_.images)) {
-    arena_.initialize(1);
-    plan_ = backend.compile(program_, arena_);
-    const Random random(1, stream_of("calibrate"));
-    for (size_t i = 0; i < pixels_.size(); ++i) pixels_[i] = static_cast<float>(unit(random.bits(i)) - 0.5);
-    for (size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<int32_t>(random.bits(i) % 1000);
-  }
-  double run(
-      int step, const ReadyFn& ready = [](BucketId, Event) {}) {
-    return seconds_of([&] {
-      plan_->train({.images = pixels_, .labels = labels_, .seed = 1, .step = std::max(step, 0)}, ready);
-    });
-  }
-  const Program& program() const { return program_; }
-  Arena& arena() { return arena_; }
-
- private:
-  Program program_;
-  Arena arena_;
-  std::unique_ptr<Plan> plan_;
-  std::vector<float> pixels_;
-  std::vector<int32_t> labels_;
-};
-
-}  // namespace
-
 StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& backend, int steps) {
   const Optimizer optimizer = make_optimizer(experiment.optimizer);
   const int states = optimizer_states(optimizer);
-  Trial trial(experiment, backend, states);
+  Trial trial(experiment, backend, Mode::training, states);
   const Layout& layout = trial.program().layout;
   StepTimes times{.ready = std::vector<double>(layout.buckets.size())};
   std::vector<double> all;
@@ -83,7 +39,7 @@ StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& 
     comm.barrier();
     const auto begin = Clock::now();
     std::vector<double> ready(times.ready.size());
-    const double seconds = trial.run(step, [&](BucketId bucket, Event) {
+    const double seconds = trial.run([&](BucketId bucket, Event) {
       ready[static_cast<size_t>(bucket)] = std::chrono::duration<double>(Clock::now() - begin).count();
     });
     if (step < 0) continue;
@@ -105,13 +61,13 @@ StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& 
 }
 
 std::vector<double> speeds_of_ranks(Communicator& comm, const Experiment& experiment, Backend& backend) {
-  Trial trial(experiment, backend, 0);
-  trial.run(-1);
+  Trial trial(experiment, backend, Mode::training, 0);
+  trial.run();
   comm.barrier();
   // As long as it takes for a fast rank's time to mean something; a slow one is done with its first.
   std::vector<double> seconds;
   double spent = 0;
-  while (spent < 1.0 || seconds.empty()) spent += seconds.emplace_back(trial.run(0));
+  while (spent < 1.0 || seconds.empty()) spent += seconds.emplace_back(trial.run());
   return gather(comm, 1.0 / report::median(seconds));
 }
 

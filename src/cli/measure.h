@@ -12,6 +12,9 @@
 
 namespace convoy::cli {
 
+// All ranks' numbers, by rank.
+std::vector<double> gather(Communicator& comm, double mine);
+
 struct StepTimes {
   double seconds = 0, spread = 0;  // median of all ranks; sigma of the logarithm
   std::vector<double> ready{};     // by bucket, as a share of the step

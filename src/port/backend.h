@@ -26,7 +26,8 @@ constexpr const char* name_of(Precision precision) {
 struct CompileOptions {
   bool keep_values = false;  // no fusion, nothing overwritten: peek() answers for every node
   bool allow_reference_kernels =
-      false;  // a library's slow "ref:" kernels are refused unless a test asks for them
+      false;                 // a library's slow "ref:" kernels are refused unless a test asks for them
+  bool times_steps = false;  // StepInfo::seconds; each step is then waited for
 };
 
 // One line of a plan that can be printed.
@@ -36,6 +37,7 @@ struct StepInfo {
   std::string implementation;  // "jit:avx2", "fused into layer1.0.bn1", ...
   int64_t flops = 0;           // by definition of the operation, multiply and add counted separately
   int64_t bytes = 0;           // least traffic: inputs read once, outputs written once
+  double seconds = 0;  // of the last run, where CompileOptions::times_steps asks and the backend can say
 };
 
 struct PlanInfo {

@@ -99,6 +99,21 @@ double median(std::vector<double> values) {
   return below + (*middle - below) / 2;
 }
 
+Interval median_interval(std::vector<double> values) {
+  std::ranges::sort(values);
+  const size_t n = values.size();
+  // P(the k-th smallest is above the median) = P(fewer than k of n coins show heads).
+  double below = 0, coins = std::pow(0.5, static_cast<double>(n));
+  size_t k = 0;  // both ends go inwards as long as 2.5 % at most are lost on each side
+  while (2 * (k + 1) < n + 1 && below + coins <= 0.025) {
+    below += coins;
+    ++k;
+    coins *= static_cast<double>(n - k + 1) / static_cast<double>(k);
+  }
+  const size_t cut = k == 0 ? 0 : k - 1;
+  return {values[cut], values[n - 1 - cut]};
+}
+
 double mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }

@@ -13,6 +13,9 @@
 namespace convoy::report {
 
 double median(std::vector<double> values);  // of a non-empty sample; the mean of the two in the middle
+// Of the sample's order statistics, the narrowest pair between which the population's median lies with 95 %, whatever its
+// distribution (David & Nagaraja 2003, sec. 7.1); of fewer than six values the extremes, which hold it with less.
+Interval median_interval(std::vector<double> values);
 double mean(std::span<const double> values);
 double standard_deviation(std::span<const double> values);  // n - 1; of at least two
 

@@ -41,6 +41,20 @@ TEST_CASE("medians and Student's distribution at known points") {
   CHECK(student_quantile(0.95, 10) == Approx(1.8124611228107335).epsilon(1e-9));
 }
 
+TEST_CASE("the median's interval is made of order statistics that hold it with 95 %") {
+  const auto interval = [](int n) {  // of n, n-1, ... 1
+    std::vector<double> values(static_cast<size_t>(n));
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(values.size() - i);
+    const report::Interval found = report::median_interval(values);
+    return std::pair(found.low, found.high);
+  };
+  CHECK(interval(1) == std::pair(1.0, 1.0));
+  CHECK(interval(5) == std::pair(1.0, 5.0));    // 93.75 %: no more can be had
+  CHECK(interval(7) == std::pair(1.0, 7.0));    // 98.4 %
+  CHECK(interval(9) == std::pair(2.0, 8.0));    // 96.1 %
+  CHECK(interval(20) == std::pair(6.0, 15.0));  // 95.9 %
+}
+
 TEST_CASE("the exact distribution of U: 3 against 3, all above, is one ordering of twenty on either side") {
   const Test test = mann_whitney(std::vector<double>{1, 2, 3}, std::vector<double>{4, 5, 6});
   CHECK(test.statistic == 0);
