@@ -3,9 +3,9 @@
 // notes and the choice among them are taken from cuDNN itself.
 #include "backends/cudnn/graphs.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
 #include <set>
 #include <utility>
@@ -30,18 +30,10 @@ std::shared_ptr<const fe::DeviceProperties> properties_of(const Target& target) 
   if (target.handle != nullptr) return nullptr;
   auto properties = std::make_shared<fe::DeviceProperties>();
   const fe::error_t status = properties->deserialize({target.description.begin(), target.description.end()});
-  require(status.is_good(),
-          "cuDNN {} does not take this description of a device (9.11 or newer is needed): {}",
+  require(status.is_good(), "{} does not take this description of a device (9.11 or newer is needed): {}",
           library_version(), target.description);
   return properties;
 }
-
-// A graph that cuDNN has accepted, and what it proposes for it.
-struct Proposal {
-  std::shared_ptr<Graph> graph;
-  Layout layout;
-  fe::EngineConfigList engines;
-};
 
 std::vector<cudnnBackendNumericalNote_t> notes_of(const fe::ManagedOpaqueDescriptor& config) {
   fe::detail::backend_descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
@@ -82,26 +74,58 @@ bool acceptable(const fe::ManagedOpaqueDescriptor& config, const Demands& demand
   return true;
 }
 
-Proposal propose(const Operation& operation, std::span<const Tensor> tensors, const Demands& demands,
-                 const Target& target) {
+// cuDNN loads NVRTC for each graph it looks at and drops it again, which takes longer than the looking: one more reference
+// keeps it. Where it is not there, cuDNN has its precompiled engines.
+void keep_compiler() {
+  static const void* const kept =
+      dlopen(CUDART_VERSION >= 12000 ? "libnvrtc.so." CONVOY_CUDA_MAJOR : "libnvrtc.so.11.2", RTLD_LAZY);
+  static_cast<void>(kept);
+}
+
+// cuDNN's own words: its first "Reason", else the first line.
+std::string shortened(const std::string& message) {
+  const size_t reason = message.find("Reason: ");
+  const size_t from = reason == std::string::npos ? 0 : reason + 8;
+  return message.substr(from, message.find('\n', from) - from);
+}
+
+// Shows `use` the graph and one engine after another, mode A's proposals and then the fallback's, until it says true. What is
+// returned is why the last one was not taken.
+template <class Use>
+std::string propose(const Operation& operation, std::span<const Tensor> tensors, const Demands& demands,
+                    const Target& target, const Use& use) {
+  keep_compiler();
   Mapper mapper(tensors);
   std::visit(mapper, operation);
-  const auto properties = properties_of(target);
-  if (properties) mapper.graph->set_device_properties(properties);
-  check(mapper.graph->validate());
-  check(mapper.graph->build_operation_graph(static_cast<cudnnHandle_t>(target.handle)));
-  fe::EngineConfigList all;
-  check(fe::detail::query_cudnn_heuristics_impl(
-      mapper.graph->operation_graph, all, {fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}, -1, properties));
-  fe::EngineConfigList engines;
-  std::set<std::string> seen;  // the fallback's list repeats what mode A proposed
-  for (auto& config : all)
-    if (acceptable(config, demands) && seen.insert(fe::detail::get_engine_tag(config)).second)
-      engines.push_back(config);
-  if (engines.empty())
-    throw NotSupported{fmt::format("of {} engines none has the arithmetic asked for ({}{})", all.size(),
-                                   name_of(demands.precision), demands.repeatable ? ", repeatable" : "")};
-  return {mapper.graph, std::move(mapper.layout), std::move(engines)};
+  std::string reason;
+  size_t proposed = 0, acceptable_ones = 0;
+  try {
+    const auto properties = properties_of(target);
+    if (properties) mapper.graph->set_device_properties(properties);
+    check(mapper.graph->validate());
+    check(mapper.graph->build_operation_graph(static_cast<cudnnHandle_t>(target.handle)));
+    std::set<std::string> seen;  // the fallback's list repeats some of mode A's
+    for (const fe::HeurMode_t mode : {fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}) {
+      fe::EngineConfigList engines;
+      fe::error_t status = fe::detail::query_cudnn_heuristics_impl(mapper.graph->operation_graph, engines,
+                                                                   {mode}, -1, properties);
+      if (status.is_bad()) reason = status.get_message();
+      proposed += engines.size();
+      for (const auto& engine : engines) try {
+          if (!acceptable(engine, demands) || !seen.insert(fe::detail::get_engine_tag(engine)).second)
+            continue;
+          ++acceptable_ones;
+          if (use(mapper, engine)) return {};
+        } catch (const NotSupported& refusal) {
+          reason = refusal.reason;
+        }
+    }
+  } catch (const NotSupported& refusal) {
+    reason = refusal.reason;
+  }
+  if (proposed > 0 && acceptable_ones == 0)
+    return fmt::format("of {} engines none has the arithmetic asked for", proposed);
+  return shortened(reason);
 }
 
 std::shared_ptr<fe::ExecutionPlan> make_plan(const fe::ManagedOpaqueDescriptor& engine) {
@@ -169,20 +193,14 @@ std::string name_of(const Target& target) {
 }  // namespace
 
 Survey survey(const Operation& operation, std::span<const Tensor> tensors, const Demands& demands,
-              const Target& target) {
+              const Target& target, size_t most) {
   Survey found;
-  try {
-    const Proposal proposal = propose(operation, tensors, demands, target);
-    for (const auto& engine : proposal.engines) try {
-        const int64_t bytes = workspace_of(engine);
-        if (static_cast<size_t>(bytes) > demands.workspace_limit) continue;
-        found.engines.push_back({fe::detail::get_engine_tag(engine), static_cast<size_t>(bytes)});
-      } catch (const NotSupported& refusal) {
-        found.reason = refusal.reason;
-      }
-  } catch (const NotSupported& refusal) {
-    found.reason = refusal.reason;
-  }
+  found.reason = propose(operation, tensors, demands, target, [&](const Mapper&, const auto& engine) {
+    const auto bytes = static_cast<size_t>(workspace_of(engine));
+    if (bytes <= demands.workspace_limit)
+      found.engines.push_back({fe::detail::get_engine_tag(engine), bytes});
+    return found.engines.size() >= most;
+  });
   return found;
 }
 
@@ -191,27 +209,20 @@ std::unique_ptr<LibraryPlan> build(const Operation& operation, std::span<const T
                                    int tried) {
   std::unique_ptr<LibraryPlan> best;
   double best_time = std::numeric_limits<double>::infinity();
-  std::string reason = "it proposes no engine";
-  try {
-    const Proposal proposal = propose(operation, tensors, demands, target);
-    for (const auto& engine : proposal.engines) try {
-        auto made = std::make_unique<GraphPlan>(proposal.graph, proposal.layout, make_plan(engine));
-        if (made->workspace_bytes() > demands.workspace_limit) continue;
-        if (!timer) return made;
-        const double time = timer(*made);
-        if (!best || time < best_time) {
+  const std::string reason =
+      propose(operation, tensors, demands, target, [&](const Mapper& mapper, const auto& engine) {
+        auto made = std::make_unique<GraphPlan>(mapper.graph, mapper.layout, make_plan(engine));
+        if (made->workspace_bytes() > demands.workspace_limit) return false;
+        const double time = timer ? timer(*made) : 0;
+        if (time < best_time) {
           best = std::move(made);
           best_time = time;
         }
-        if (--tried <= 0) break;
-      } catch (const NotSupported& refusal) {
-        reason = refusal.reason;
-      }
-  } catch (const NotSupported& refusal) {
-    reason = refusal.reason;
-  }
-  require(best != nullptr, "{} has no engine on {} in {} for {} ({}): {}", library_version(), name_of(target),
-          name_of(demands.precision), subject_of(operation, tensors), describe(operation, tensors), reason);
+        return !timer || --tried <= 0;
+      });
+  require(best != nullptr, "{} has no engine on {} in {}{} for {} ({}): {}", library_version(),
+          name_of(target), name_of(demands.precision), demands.repeatable ? ", repeatable," : "",
+          subject_of(operation, tensors), describe(operation, tensors), reason);
   return best;
 }
 

@@ -19,13 +19,13 @@ struct Engine {
   size_t workspace_bytes = 0;
 };
 
-// The engines that say they can do it, best guess first; where there is none, why.
+// The engines that say they can do it, best guess first, `most` of them at the most; where there is none, why.
 struct Survey {
   std::vector<Engine> engines;
   std::string reason;
 };
 Survey survey(const Operation& operation, std::span<const Tensor> tensors, const Demands& demands,
-              const Target& target);
+              const Target& target, size_t most = 5);
 
 // Without a timer the first engine that builds; with one, the fastest of the first `tried` that do. Where none does: an
 // error that names the operation, the device and cuDNN's reason.
