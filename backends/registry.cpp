@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "backends/check/check.h"
+#include "backends/fused/fused.h"
 #include "backends/onednn/onednn.h"
 #include "backends/reference/reference.h"
 #include "base/error.h"
@@ -10,11 +11,15 @@
 
 namespace convoy {
 
-std::vector<std::string> backend_names() { return {"reference", "onednn", "check:onednn"}; }
+std::vector<std::string> backend_names() {
+  return {"reference", "onednn", "fused", "check:onednn", "check:fused"};
+}
 
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
   if (name == "reference") return make_reference(threads);
   if (name == "onednn") return make_onednn(threads);
+  if (name == "fused") return make_fused(threads);
+  if (name == "check:fused") return make_check(make_reference(threads), make_fused(threads));
   if (name == "check:onednn") return make_check(make_reference(threads), make_onednn(threads));
   const std::string near = nearest(name, backend_names());
   fail(Exit::usage, "there is no backend \"{}\"{}; there are {}", name,

@@ -245,7 +245,7 @@ class Output(ConvoyTest):
 
     def test_info_in_json(self):
         facts = json.loads(output("info", "--json"))
-        self.assertEqual({backend["name"] for backend in facts["backends"]}, {"reference", "onednn", "check:onednn"})
+        self.assertEqual({backend["name"] for backend in facts["backends"]}, {"reference", "onednn", "fused", "check:onednn", "check:fused"})
 
     def test_quiet_and_verbose(self):
         verify = ("verify", self.folder / "set/train")
