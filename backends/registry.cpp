@@ -4,18 +4,23 @@
 
 #include "backends/check/check.h"
 #include "backends/onednn/onednn.h"
+#include "backends/plugin.h"
 #include "backends/reference/reference.h"
 #include "base/error.h"
 #include "base/text.h"
 
 namespace convoy {
 
-std::vector<std::string> backend_names() { return {"reference", "onednn", "check:onednn"}; }
+std::vector<std::string> backend_names() {
+  return {"reference", "onednn", "cudnn", "check:onednn", "check:cudnn"};
+}
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank) {
   if (name == "reference") return make_reference(threads);
   if (name == "onednn") return make_onednn(threads);
+  if (name == "cudnn") return make_cudnn(threads, rank);
   if (name == "check:onednn") return make_check(make_reference(threads), make_onednn(threads));
+  if (name == "check:cudnn") return make_check(make_reference(threads), make_cudnn(threads, rank));
   const std::string near = nearest(name, backend_names());
   fail(Exit::usage, "there is no backend \"{}\"{}; there are {}", name,
        near.empty() ? "" : fmt::format(", perhaps you mean \"{}\"", near), fmt::join(backend_names(), ", "));
