@@ -13,9 +13,7 @@ namespace convoy {
 
 constexpr int64_t norm_chunk = 4096, norm_lanes = 16;
 
-inline int64_t norm_chunks(size_t size) {
-  return (static_cast<int64_t>(size) + norm_chunk - 1) / norm_chunk;
-}
+inline int64_t norm_chunks(size_t size) { return (static_cast<int64_t>(size) + norm_chunk - 1) / norm_chunk; }
 
 template <class T>
 struct PlainElement {

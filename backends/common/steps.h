@@ -34,7 +34,8 @@ CONVOY_PORTABLE inline void rmsprop_element(T& w, T& v, T& m, T g, const Rmsprop
 
 template <class T>
 CONVOY_PORTABLE inline void average_element(T& r, T s, T keep, T weight) {
-  r = keep == T{0} ? weight * s : keep * r + weight * s;  // keeping nothing forgets r, also where it is not finite
+  r = keep == T{0} ? weight * s
+                   : keep * r + weight * s;  // keeping nothing forgets r, also where it is not finite
 }
 
 // The host's loops. The copies of `step` keep compilers from reading it again behind every store.

@@ -16,13 +16,15 @@ void prefer_the_gpu(void* memory, size_t bytes) {
   int gpu = 0, both_at_once = 0;
   cuda_check(cudaGetDevice(&gpu), "be asked for");
   cuda_check(cudaDeviceGetAttribute(&both_at_once, cudaDevAttrConcurrentManagedAccess, gpu), "be described");
-  if (both_at_once == 0) return;  // before Pascal, and where the driver moves whole allocations: no advice is taken
+  if (both_at_once == 0)
+    return;  // before Pascal, and where the driver moves whole allocations: no advice is taken
 #if CUDART_VERSION >= 13000
   const cudaMemLocation place{cudaMemLocationTypeDevice, gpu};
 #else
   const int place = gpu;
 #endif
-  cuda_check(cudaMemAdvise(memory, bytes, cudaMemAdviseSetPreferredLocation, place), "keep memory for itself");
+  cuda_check(cudaMemAdvise(memory, bytes, cudaMemAdviseSetPreferredLocation, place),
+             "keep memory for itself");
 }
 
 cudaError_t take(void** memory, size_t bytes, Place place) {
@@ -47,9 +49,10 @@ std::byte* allocate(size_t bytes, Place place) {
     cudaGetLastError();
     size_t free = 0, all = 0;
     cuda_check(cudaMemGetInfo(&free, &all), "tell its free memory");
-    fail("the GPU's memory does not suffice: {} more were asked for, {} of {} are free; fewer images at once need "
-         "less",
-         human_bytes(bytes), human_bytes(free), human_bytes(all));
+    fail(
+        "the GPU's memory does not suffice: {} more were asked for, {} of {} are free; fewer images at once need "
+        "less",
+        human_bytes(bytes), human_bytes(free), human_bytes(all));
   }
   if (code != cudaSuccess)
     fail_cuda(code, fmt::format("get {} of {} memory", human_bytes(bytes),

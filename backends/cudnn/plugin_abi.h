@@ -21,7 +21,7 @@ struct PluginFacts {
   const char* commit = "";  // build_commit() of the plug-in
   Built built{};
   // GPU by the driver's number; `threads` is for what stays on the host.
-  std::unique_ptr<Backend> (*make)(int gpu, int threads) = nullptr;
+  std::unique_ptr<Backend> (*make)(int gpu, int threads, Precision precision) = nullptr;
 };
 using PluginFn = const PluginFacts* (*)();  // convoy_cudnn_plugin, extern "C"
 

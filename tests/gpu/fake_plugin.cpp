@@ -19,7 +19,7 @@ std::string planted(const std::string& key, const std::string& otherwise) {
   return otherwise;
 }
 
-std::unique_ptr<convoy::Backend> make(int gpu, int threads) {
+std::unique_ptr<convoy::Backend> make(int gpu, int threads, convoy::Precision) {
   if (planted("fails", "no") == "yes")
     throw convoy::Error("GPU " + std::to_string(gpu) + " fell off the bus", convoy::Exit::temporary);
   if (planted("fails", "no") == "foreign") throw std::runtime_error("of a library");

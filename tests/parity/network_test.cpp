@@ -6,6 +6,7 @@
 #include "net/alexnet.h"
 #include "net/resnet.h"
 #include "runner.h"
+#include "tests/support/subject.h"
 
 namespace convoy::parity {
 
@@ -39,9 +40,9 @@ void check_network(const Graph& graph, int images, int classes, Mode mode) {
   LowerOptions lowering;
   lowering.mode = mode;
   const Program program = lower(graph, images, lowering);
-  Arena arena(graph, program.layout, 0);
+  const auto backend = make_backend("check:" + subject_backend(), 2);
+  Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
   arena.initialize(11);
-  const auto backend = make_backend("check:onednn", 2);
   const auto plan = backend->compile(program, arena);
   const Numbers numbers = numbers_for(program, classes);
   int buckets = 0;
@@ -69,7 +70,7 @@ Graph small_resnet(int depth, ResnetOptions::Variant variant, int group = 0) {
 }  // namespace
 
 TEST_CASE("fused plans are exact on integers") {
-  const auto oracle = make_backend("reference", 2), subject = make_backend("onednn", 2);
+  const auto oracle = make_backend("reference", 2), subject = make_backend(subject_backend(), 2);
   LowerOptions lowering;
   lowering.input_gradient = true;
   const Program program = lower(every_fusion(), 2, lowering);
