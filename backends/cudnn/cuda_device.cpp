@@ -1,6 +1,7 @@
 #include "backends/cudnn/cuda_device.h"
 
 #include <cuda_runtime_api.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -35,7 +36,10 @@ class KernelCode final : public fused::Code {
 class CudaDevice final : public fused::Device {
  public:
   explicit CudaDevice(int gpu)
-      : gpu_(begin(gpu)), own_(std::make_unique<CudaQueue>(gpu)), vector_(make_device_vector(gpu)) {}
+      : gpu_(begin(gpu)),
+        own_(std::make_unique<CudaQueue>(gpu)),
+        vector_(make_device_vector(gpu)),
+        cache_(plan_folder(), identity()) {}
 
   fused::DeviceFacts facts() const override {
     cudaDeviceProp properties{};
@@ -66,7 +70,8 @@ class CudaDevice final : public fused::Device {
                                        Precision precision, bool repeatable) override {
     if (!fused::is_library(operation)) return std::make_unique<KernelCode>(operation, bound);
     use();
-    return make_library_code(operation, bound, {.precision = precision, .repeatable = repeatable}, *own_);
+    return make_library_code(operation, bound, {.precision = precision, .repeatable = repeatable}, *own_,
+                             cache_);
   }
 
  private:
@@ -79,9 +84,19 @@ class CudaDevice final : public fused::Device {
   }
   void use() const { cuda_check(cudaSetDevice(gpu_), "be chosen"); }
 
+  // All that a plan and its being the fastest depend on.
+  std::string identity() const {
+    const fused::DeviceFacts here = facts();
+    int driver = 0;
+    cuda_check(cudaDriverGetVersion(&driver), "tell its driver's version");
+    return fmt::format("{}, {}, {}, {} of memory, driver {}", here.library, here.hardware, here.isa,
+                       here.memory, driver);
+  }
+
   int gpu_;
   std::unique_ptr<CudaQueue> own_;  // candidates are timed on it
   std::unique_ptr<Vector> vector_;
+  PlanCache cache_;
 };
 
 }  // namespace

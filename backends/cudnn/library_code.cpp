@@ -1,10 +1,15 @@
 #include "backends/cudnn/library_code.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <utility>
 
 #include "backends/cudnn/cuda_check.h"
 #include "backends/cudnn/cuda_memory.h"
+#include "backends/cudnn/operands.h"
 
 namespace convoy::cudnn {
 namespace {
@@ -70,12 +75,20 @@ double milliseconds_of(LibraryPlan& plan, const fused::Bound& bound, CudaQueue& 
 }  // namespace
 
 std::unique_ptr<fused::Code> make_library_code(const Operation& operation, const fused::Bound& bound,
-                                               const Demands& demands, CudaQueue& queue) {
-  Timer timer;
-  if (!demands.repeatable)
-    timer = [&](LibraryPlan& candidate) { return milliseconds_of(candidate, bound, queue); };
-  return std::make_unique<LibraryCode>(
-      build(operation, bound.tensors, demands, {.handle = queue.library(), .description = {}}, timer), bound);
+                                               const Demands& demands, CudaQueue& queue, PlanCache& cache) {
+  const std::string key = fmt::format("{} in {}{}", describe(operation, bound.tensors),
+                                      name_of(demands.precision), demands.repeatable ? ", repeatable" : "");
+  std::unique_ptr<LibraryPlan> plan;
+  if (const std::string text = cache.find(key); !text.empty())
+    plan = restore(operation, bound.tensors, text, queue.library());
+  if (plan == nullptr) {
+    Timer timer;
+    if (!demands.repeatable)
+      timer = [&](LibraryPlan& candidate) { return milliseconds_of(candidate, bound, queue); };
+    plan = build(operation, bound.tensors, demands, {.handle = queue.library(), .description = {}}, timer);
+    cache.keep(key, plan->serialize());
+  }
+  return std::make_unique<LibraryCode>(std::move(plan), bound);
 }
 
 }  // namespace convoy::cudnn
