@@ -7,7 +7,7 @@ namespace convoy::fused {
 namespace {
 
 struct Filter {
-  Conv conv;        // as the library is to run it
+  Conv conv;         // as the library is to run it
   int dense_of = 1;  // groups that became blocks of a dense filter
   Tensor canonical, packed;
 };

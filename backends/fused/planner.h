@@ -19,7 +19,8 @@ namespace convoy::fused {
 
 class Planner {
  public:
-  Planner(const Program& program, Arena& arena, const CompileOptions& options, Precision precision, int align);
+  Planner(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
+          int align);
   Recipe finish();
 
   const Program& program() const { return program_; }
@@ -58,19 +59,19 @@ class Planner {
   }
 
   // Fusion: -1 where there is none.
-  int relu_of(int id) const;       // the ReLU that `id`'s instruction applies as well
-  int fused_add(int norm) const;   // the Add that `norm` is written with
-  int fused_norm(int add) const;   // and back
+  int relu_of(int id) const;            // the ReLU that `id`'s instruction applies as well
+  int fused_add(int norm) const;        // the Add that `norm` is written with
+  int fused_norm(int add) const;        // and back
   bool goes_into_norm(int conv) const;  // inference: written with the batch norm above it
-  void note(std::string text);     // of this step
+  void note(std::string text);          // of this step
 
   // Values: each node's output. Gradients: collected as contributions.
   Id value(int id) const;
   void set_value(int id, Id tensor) { recipe_.values[static_cast<size_t>(id)] = tensor; }
   bool wants_gradient(int id) const { return program_.gradients[static_cast<size_t>(id)].first >= 0; }
   void give_gradient(int id, Id tensor);
-  Id gradient(int id);                // contributions summed
-  Id gradient(int id, Id positive);   // the same where this value is above zero
+  Id gradient(int id);               // contributions summed
+  Id gradient(int id, Id positive);  // the same where this value is above zero
 
   void emit(Operation operation) { recipe_.body.push_back({step_, std::move(operation)}); }
   void refresh(Operation operation) { recipe_.refresh.push_back({0, std::move(operation)}); }
@@ -90,9 +91,9 @@ class Planner {
   Type type_;
   int align_, step_ = 0;
   Recipe recipe_;
-  std::vector<std::vector<int>> readers_;         // by node
-  std::vector<std::vector<Id>> contributions_;    // by node
-  std::vector<std::function<void()>> backward_;   // by node
+  std::vector<std::vector<int>> readers_;        // by node
+  std::vector<std::vector<Id>> contributions_;   // by node
+  std::vector<std::function<void()>> backward_;  // by node
 };
 
 using EmitBackward = std::function<void()>;

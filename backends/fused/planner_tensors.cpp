@@ -48,11 +48,8 @@ Id Planner::like(Id other, const std::string& name) {
 
 Id Planner::arena_vector(const std::string& name, std::span<float> memory) {
   const int count = static_cast<int>(memory.size());
-  return add({.name = name,
-              .c = count,
-              .channels = count,
-              .home = Tensor::Home::arena,
-              .address = memory.data()});
+  return add(
+      {.name = name, .c = count, .channels = count, .home = Tensor::Home::arena, .address = memory.data()});
 }
 
 Id Planner::param_vector(int index, int channels) {
@@ -84,8 +81,8 @@ void Planner::add_batch_tensors() {
                           .c = program_.images,
                           .channels = program_.images,
                           .home = Tensor::Home::batch});
-    recipe_.totals = add(
-        {.name = "totals", .type = Type::i32, .c = 10, .channels = 10, .home = Tensor::Home::batch});
+    recipe_.totals =
+        add({.name = "totals", .type = Type::i32, .c = 10, .channels = 10, .home = Tensor::Home::batch});
   } else if (training()) {
     recipe_.top_gradient = given("top gradient", last.shape);
   }

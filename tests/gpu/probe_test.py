@@ -147,4 +147,4 @@ class Probe(ConvoyTest):
 
     def test_unknown_backends(self):
         self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "none", "--backend", "cuddn",
-                     says=('perhaps you mean "cudnn"', "reference, onednn, cudnn, check:onednn, check:cudnn"))
+                     says=('perhaps you mean "cudnn"', "reference, onednn, fused, cudnn, check:onednn, check:fused, check:cudnn"))
