@@ -5,6 +5,7 @@
 #include "backends/check/check.h"
 #include "backends/fused/fused.h"
 #include "backends/onednn/onednn.h"
+#include "backends/plugin.h"
 #include "backends/reference/reference.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -12,15 +13,17 @@
 namespace convoy {
 
 std::vector<std::string> backend_names() {
-  return {"reference", "onednn", "fused", "check:onednn", "check:fused"};
+  return {"reference", "onednn", "fused", "cudnn", "check:onednn", "check:fused", "check:cudnn"};
 }
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank) {
   if (name == "reference") return make_reference(threads);
   if (name == "onednn") return make_onednn(threads);
   if (name == "fused") return make_fused(threads);
-  if (name == "check:fused") return make_check(make_reference(threads), make_fused(threads));
-  if (name == "check:onednn") return make_check(make_reference(threads), make_onednn(threads));
+  if (name == "cudnn") return make_cudnn(threads, rank);
+  for (const char* subject : {"onednn", "fused", "cudnn"})
+    if (name == std::string("check:") + subject)
+      return make_check(make_reference(threads), make_backend(subject, threads, rank));
   const std::string near = nearest(name, backend_names());
   fail(Exit::usage, "there is no backend \"{}\"{}; there are {}", name,
        near.empty() ? "" : fmt::format(", perhaps you mean \"{}\"", near), fmt::join(backend_names(), ", "));

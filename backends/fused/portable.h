@@ -5,11 +5,7 @@
 
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#define CONVOY_PORTABLE __host__ __device__
-#else
-#define CONVOY_PORTABLE
-#endif
+#include "backends/common/portable.h"
 
 #if !defined(__CUDA_ARCH__)
 #include "base/half.h"

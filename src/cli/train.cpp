@@ -189,8 +189,9 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   placement.reducer.spans = tracing.sink();
   const Sets sets = open_sets(experiment, "", "", comm, Presence::required);
   const Graph graph = make_network(experiment.network, sets.train.classes);
+  const std::string& backend_name = placement.backends.at(static_cast<size_t>(comm.rank()));
   const auto backend = tracing.around(
-      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads));
+      make_backend(backend_name, placement.threads, turn_on_host(comm, backend_name)));
 
   require_sound(experiment, graph, sets.train);
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;

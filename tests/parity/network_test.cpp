@@ -6,6 +6,7 @@
 #include "net/alexnet.h"
 #include "net/resnet.h"
 #include "runner.h"
+#include "tests/support/subject.h"
 
 namespace convoy::parity {
 
@@ -39,9 +40,9 @@ void check_network(const std::string& name, const Graph& graph, int images, int 
   LowerOptions lowering;
   lowering.mode = mode;
   const Program program = lower(graph, images, lowering);
-  Arena arena(graph, program.layout, 0);
-  arena.initialize(11);
   const auto backend = make_backend(name, 2);
+  Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
+  arena.initialize(11);
   const auto plan = backend->compile(program, arena);
   const Numbers numbers = numbers_for(program, classes);
   int buckets = 0;
@@ -69,7 +70,7 @@ Graph small_resnet(int depth, ResnetOptions::Variant variant, int group = 0) {
 }  // namespace
 
 TEST_CASE("fused plans are exact on integers") {
-  const std::string name = GENERATE("onednn", "fused");
+  const std::string name = GENERATE(from_range(subject_backends()));
   INFO(name);
   const auto oracle = make_backend("reference", 2), subject = make_backend(name, 2);
   LowerOptions lowering;
@@ -90,7 +91,7 @@ TEST_CASE("fused plans are exact on integers") {
 }
 
 TEST_CASE("the backends agree with the reference on whole networks") {
-  const std::string name = GENERATE("check:onednn", "check:fused");
+  const std::string name = "check:" + GENERATE(from_range(subject_backends()));
   const Graph resnet18 = small_resnet(18, ResnetOptions::Variant::v1_5);
   check_network(name, resnet18, 4, 10, Mode::inference);
   check_network(name, resnet18, 4, 10, Mode::training);
