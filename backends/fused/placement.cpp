@@ -33,7 +33,11 @@ std::vector<Interval> lives_of(const Recipe& recipe) {
 }  // namespace
 
 Memory allocate(Device& device, size_t bytes, Place place) {
-  return Memory(device.allocate(std::max(bytes, line), place), Release{&device, place});
+  try {
+    return Memory(device.allocate(std::max(bytes, line), place), Release{&device, place});
+  } catch (const Error& error) {
+    throw OutOfMemory(error.what());
+  }
 }
 
 Placement place(const Recipe& recipe) {
@@ -74,19 +78,6 @@ void to_planes(const Tensor& tensor, const std::byte* from, float scale, std::sp
           to[static_cast<size_t>((n * tensor.channels + c) * pixels + p)] =
               load(values[(n * pixels + p) * tensor.c + c]) / scale;
   });
-}
-
-int images_that_fit(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
-                    int align, size_t bytes) {
-  for (int images = program.images / 2; images > 0; images /= 2) {
-    try {
-      Program smaller = lower(program.graph, images, {program.mode, size_t{8} << 20, program.input_gradient});
-      smaller.layout = program.layout;
-      if (place(plan(smaller, arena, options, precision, align)).bytes() <= bytes) return images;
-    } catch (const Error&) {  // its batch norm groups do not divide so few images
-    }
-  }
-  return 0;
 }
 
 }  // namespace convoy::fused

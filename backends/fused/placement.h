@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/fused/device.h"
+#include "base/error.h"
 
 namespace convoy::fused {
 
@@ -17,6 +18,9 @@ struct Release {
 };
 using Memory = std::unique_ptr<std::byte[], Release>;
 Memory allocate(Device& device, size_t bytes, Place place);
+class OutOfMemory final : public Error {  // what allocate() throws: the device's sentence
+  using Error::Error;
+};
 
 struct Placement {
   std::vector<size_t> offset;  // by tensor, into its home's block
@@ -30,9 +34,5 @@ int align_of(const DeviceFacts& facts, Precision precision);
 
 // An NHWC tensor in host memory -> NCHW f32 without padding, divided by `scale`.
 void to_planes(const Tensor& tensor, const std::byte* from, float scale, std::span<float> to);
-
-// The most images below program.images whose plan needs at most `bytes`, a power of two less; 0: none.
-int images_that_fit(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
-                    int align, size_t bytes);
 
 }  // namespace convoy::fused

@@ -5,6 +5,7 @@
 
 #include "backends/plugin.h"
 #include "backends/registry.h"
+#include "base/error.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/session.h"
@@ -21,14 +22,17 @@ using Lines = nlohmann::ordered_json;
 Lines backends_json(int threads, const GpuReport& gpus) {
   Lines list = Lines::array();
   for (const std::string& name : backend_names()) {
-    const std::string trouble = name.ends_with("cudnn") ? gpus.trouble(0) : "";
-    if (!trouble.empty()) {
-      list.push_back({{"name", name}, {"trouble", trouble}});
-      continue;
-    }
-    const DeviceInfo device = make_backend(name, threads)->device();
-    list.push_back(
-        {{"name", name}, {"library", device.library}, {"isa", device.isa}, {"hardware", device.hardware}});
+    std::string trouble = name.ends_with("cudnn") ? gpus.trouble(0) : "";
+    if (trouble.empty()) try {
+        const DeviceInfo device = make_backend(name, threads)->device();
+        list.push_back({{"name", name},
+                        {"library", device.library},
+                        {"isa", device.isa},
+                        {"hardware", device.hardware}});
+      } catch (const Error& error) {  // a GPU that looked sound
+        trouble = error.what();
+      }
+    if (!trouble.empty()) list.push_back({{"name", name}, {"trouble", trouble}});
   }
   return list;
 }

@@ -146,6 +146,11 @@ class Trial {
 
 }  // namespace
 
+TEST_CASE("the fused plan agrees with PyTorch in float64 within float32's rounding", "[fused]") {
+  const std::string network = GENERATE("resnet18", "alexnet-original", "alexnet-bn");
+  DYNAMIC_SECTION(network) { Trial("fused", "full-" + network).check_first_step(); }
+}
+
 TEST_CASE("float32 agrees with PyTorch in float64 within its rounding", "[onednn]") {
   const std::string network = GENERATE(from_range(networks));
   DYNAMIC_SECTION(network) {

@@ -8,7 +8,9 @@ from convoy_cli import BUILD, ConvoyTest, convoy, shared_library
 DRIVER_13 = "13000 0 90:0:0"
 
 
-class Probe(ConvoyTest):
+class Host(ConvoyTest):
+    """A host that has what a test says."""
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -32,6 +34,8 @@ class Probe(ConvoyTest):
     def complete(self, **more):
         return self.host("libcuda.so.1", "libcudnn.so.9", **more)
 
+
+class Probe(Host):
     def trouble(self, environment):
         """The one sentence, which info and train must both say."""
         code, out, err = convoy("info", "--json", env=environment)

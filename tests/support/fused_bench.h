@@ -44,7 +44,7 @@ class Bench {
     std::vector<double> workspace(bytes / 8 + 2, NAN);  // poisoned
     launches = 0;
     auto* scratch = reinterpret_cast<std::byte*>(workspace.data());
-    if (is_library(operation)) return interpret(operation, bound, scratch, 2);
+    if (is_library(operation)) return interpret(operation, bound, scratch, 1);
     with_body(operation, bound, scratch, [&](const auto& body, int64_t count) {
       ++launches;
       for (int64_t i = count; i-- > 0;) body(i);  // no order is promised
