@@ -3,14 +3,18 @@
 #include <fmt/ranges.h>
 
 #include "backends/check/check.h"
+#include "backends/fused/fused.h"
 #include "backends/onednn/onednn.h"
+#include "backends/plugin.h"
 #include "backends/reference/reference.h"
 #include "base/error.h"
 #include "base/text.h"
 
 namespace convoy {
 
-std::vector<std::string> backend_names() { return {"reference", "onednn", "check:onednn"}; }
+std::vector<std::string> backend_names() {
+  return {"reference", "onednn", "fused", "cudnn", "check:onednn", "check:fused", "check:cudnn"};
+}
 
 namespace {
 
@@ -23,11 +27,15 @@ void require_f32(const std::string& name, Precision precision) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads, Precision precision) {
-  if (name == "reference" || name == "onednn" || name == "check:onednn") require_f32(name, precision);
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank, Precision precision) {
+  if (name == "reference" || name == "onednn" || name.starts_with("check:")) require_f32(name, precision);
   if (name == "reference") return make_reference(threads);
   if (name == "onednn") return make_onednn(threads);
-  if (name == "check:onednn") return make_check(make_reference(threads), make_onednn(threads));
+  if (name == "fused") return make_fused(threads, precision);
+  if (name == "cudnn") return make_cudnn(threads, rank, precision);
+  for (const char* subject : {"onednn", "fused", "cudnn"})
+    if (name == std::string("check:") + subject)
+      return make_check(make_reference(threads), make_backend(subject, threads, rank));
   const std::string near = nearest(name, backend_names());
   fail(Exit::usage, "there is no backend \"{}\"{}; there are {}", name,
        near.empty() ? "" : fmt::format(", perhaps you mean \"{}\"", near), fmt::join(backend_names(), ", "));

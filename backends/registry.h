@@ -1,5 +1,6 @@
 // The backends that this program has, by name. "check:X" runs X next to the reference and reports the first node that
-// differs. The one place that knows them all.
+// differs; "cudnn" is a plug-in (plugin.h), and where it cannot be used asking for it says why. The one place that knows
+// them all.
 #pragma once
 
 #include <memory>
@@ -12,9 +13,10 @@ namespace convoy {
 
 std::vector<std::string> backend_names();
 
-// `threads`: threads of every call of the backend, at least one. An unknown name is an error that suggests a near one, a
-// precision that the backend does not have is one that says so.
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads,
+// `threads`: threads of every call of the backend, at least one. `rank`: this one's turn among the host's ranks of the same
+// backend, which share out its GPUs. An unknown name is an error that suggests a near one, a precision that the backend does
+// not have is one that says so.
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank = 0,
                                       Precision precision = Precision::f32);
 
 }  // namespace convoy

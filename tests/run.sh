@@ -48,7 +48,7 @@ step lint-catches-plants tests/lint/lint.py --self-test
 step build-gcc-openmpi jobs/launch/build.sh build -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON
 for rung in unit data parity golden; do step $rung build/bin/test_$rung; done
 for rung in mpi train; do step $rung-openmpi tests/$rung/run.sh build; done
-for rung in replay cli compare observe interop simulate launch faults; do step $rung tests/$rung/run.sh build; done
+for rung in replay cli compare observe interop simulate launch faults gpu; do step $rung tests/$rung/run.sh build; done
 if [ $quick = no ]; then
   step build-gcc-mpich jobs/launch/build.sh build-mpich -DMPI_CXX_COMPILER=mpicxx.mpich -DCONVOY_WERROR=ON -- convoy test_mpi test_train
   for rung in mpi train; do step $rung-mpich tests/$rung/run.sh build-mpich; done

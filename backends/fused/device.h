@@ -24,14 +24,16 @@ enum class Place : uint8_t { device, pinned, shared };
 struct StepFacts {
   uint64_t seed = 0;
   int64_t step = 0;
-  int32_t worker = 0;
+  int32_t worker = 0, workers = 1;  // as in Batch
   float loss_scale = 1;
 };
 
 class Mark {
  public:
   virtual ~Mark() = default;
-  virtual void wait() = 0;  // the host, until the queue that recorded it last has come there
+  // The host, until the queue that was last told to record it (or launched a graph that does) has come there; throws
+  // what went wrong on its way.
+  virtual void wait() = 0;
 };
 
 class Captured {
@@ -84,6 +86,9 @@ class Device {
   // Zeroed. Where there is not enough: an error that says what was asked for and what is free.
   virtual std::byte* allocate(size_t bytes, Place place) = 0;
   virtual void release(std::byte* memory, Place place) = 0;
+  // For the arena: shared memory that may outlive the device, and the optimizers' work on it.
+  virtual Buffer shared_buffer(size_t bytes) = 0;
+  virtual Vector& vector() = 0;
   virtual std::unique_ptr<Queue> make_queue() = 0;
   virtual std::unique_ptr<Mark> make_mark() = 0;
   // `repeatable`: the same inputs give the same bits, every time.

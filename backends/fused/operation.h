@@ -52,11 +52,15 @@ struct NormBackward {
 struct PackImages {  // f32 NCHW -> NHWC, rounded, channels padded
   Id from, to;
 };
-struct PackWeights {  // f32 OIHW of `groups` -> KRSC, rounded, padded in K and C; a Linear's columns are CHW
+// f32 OIHW -> KRSC, rounded, padded in K and C; a Linear's columns are CHW, a vector is a filter of one output.
+// groups > 1: the filter of a grouped convolution becomes the dense one that has its blocks on the diagonal.
+struct PackWeights {
   Id from, to;
+  int groups = 1;
 };
-struct UnpackWeightGradient {  // KRSC -> f32 OIHW of the arena, divided by the loss scale
+struct UnpackWeightGradient {  // KRSC -> f32 OIHW of the arena, divided by the loss scale; groups: as above
   Id from, to;
+  int groups = 1;
 };
 struct
     UnpackVectorGradient {  // to[c] = (sum of the vectors) / loss scale: biases, batch norm's scale and shift
@@ -69,9 +73,10 @@ struct NormStatistics {  // means over the groups; of the variance by (n-1)/n wh
   double count = 0;   // elements of a channel in a group
   bool biased = false;
 };
-struct NormFold {  // inference: scale' = scale/sqrt(var + epsilon), shift' = shift - mean scale'
+// Inference: scale' = scale/sqrt(var + epsilon), shift' = shift - (mean - bias) scale'; bias: of a convolution below.
+struct NormFold {
   float epsilon = 1e-5f;
-  Id scale, shift, mean, variance, to_scale, to_shift;
+  Id scale, shift, mean, variance, to_scale, to_shift, bias = -1;
 };
 struct
     ScaleShift {  // y = x scale + shift [+ addend] [then ReLU]: inference where no convolution takes it along
@@ -88,8 +93,7 @@ struct ReluForward {
 struct BiasGradient {  // db[c] = sum over positions of dy, f32, in a fixed order
   Id dy, db;
 };
-struct
-    PoolForward {  // `choice` (max): index within the window of the first largest element; 255: a window of padding
+struct PoolForward {  // `choice` (max): index within the window of the first largest element
   Pool pool;
   Id x, y, choice = -1;
 };
@@ -105,10 +109,9 @@ struct LrnBackward {
   Lrn lrn;
   Id x, y, scale, dy, dx;
 };
-struct
-    DropoutMask {  // forward and backward are the same: port/batch.h's random contract, over NCHW element numbers
+struct DropoutMask {  // forward and backward are the same: port/batch.h's contract, over NCHW element numbers
   float p = 0.5f;
-  int node = 0, images = 0;  // images: of one worker
+  int node = 0;
   Id x, y;
 };
 struct LossForward {  // losses f32 [n]; totals as backends/common/loss.h defines them

@@ -20,20 +20,18 @@ struct Instruction {
 struct Recipe {
   Precision precision = Precision::f32;
   std::vector<Tensor> tensors;
-  std::vector<Instruction>
-      refresh;                    // when the arena's version has changed: the device's copies of the weights
-  std::vector<Instruction> body;  // ascending steps
-  std::vector<int>
-      bucket_end;  // by bucket: instructions of the body after which its gradients are in the arena
+  std::vector<Instruction> refresh;  // when the arena's version has changed: the device's copies of the weights
+  std::vector<Instruction> body;     // ascending steps
+  std::vector<int> bucket_end;       // by bucket: instructions of the body after which its gradients are in the arena
   // Home::batch. totals: i64 [5] in memory that the host reads: images, correct1, correct5, loss, nonfinite.
   Id images = -1, labels = -1, top_gradient = -1, totals = -1;
   std::vector<Id> values, gradients;  // by node; -1 where fusion hides it
-  std::vector<std::string>
-      notes;  // by step: printed where a step has no instruction of its own ("fused into ...")
+  std::vector<std::string> notes;     // by step: printed where it has no instruction of its own ("fused into ...")
 };
 
 // Convolutions by themselves; BN (+ add) + ReLU and its backward in one operation each: works in every precision.
 // Channels are padded to `align` elements (8 for 16-bit types, 4 for f32, 1 on the CPU where parity is exact).
-Recipe plan(const Program& program, Arena& arena, const CompileOptions& options, int align);
+Recipe plan(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
+            int align);
 
 }  // namespace convoy::fused

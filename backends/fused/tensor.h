@@ -22,7 +22,7 @@ struct Tensor {
   // planned: offset by live range; persistent: the device's own copies of weights, and what inference reads; arena: the
   // caller's canonical f32 memory at `address`; batch: what arrives with each minibatch (Recipe names which is which).
   enum class Home : uint8_t { planned, persistent, arena, batch };
-  std::string name;  // "layer1.0.conv1", "layer1.0.conv1.weight", for messages
+  std::string name{};  // "layer1.0.conv1", "layer1.0.conv1.weight", for messages
   Type type = Type::f32;
   int n = 1, h = 1, w = 1, c = 1;
   int channels = 1;

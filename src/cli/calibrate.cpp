@@ -36,7 +36,7 @@ std::string number(const char* key, double value, const std::string& source, boo
 int calibrate(const Flags& flags, Communicator& comm) {
   const Experiment experiment = parse_experiment(flags.job, flags.overrides);
   const Affinity affinity = place(comm, {.threads = flags.threads, .allow_overlap = flags.oversubscribe});
-  const auto backend = make_backend(flags.backend, affinity.threads);
+  const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend));
   const auto hosts = comm.gather(comm.host());
   const auto on_first = static_cast<int>(std::ranges::count(hosts, hosts.front()));
   require(comm.size() % on_first == 0, Exit::usage,

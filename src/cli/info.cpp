@@ -3,7 +3,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "backends/plugin.h"
 #include "backends/registry.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "cli/tree.h"
@@ -16,26 +19,77 @@ namespace {
 
 using Lines = nlohmann::ordered_json;
 
-Lines backends_json(int threads) {
+Lines backends_json(int threads, const GpuReport& gpus) {
   Lines list = Lines::array();
   for (const std::string& name : backend_names()) {
-    const DeviceInfo device = make_backend(name, threads)->device();
-    list.push_back(
-        {{"name", name}, {"library", device.library}, {"isa", device.isa}, {"hardware", device.hardware}});
+    std::string trouble = name.ends_with("cudnn") ? gpus.trouble(0) : "";
+    if (trouble.empty()) try {
+        const DeviceInfo device = make_backend(name, threads)->device();
+        list.push_back({{"name", name},
+                        {"library", device.library},
+                        {"isa", device.isa},
+                        {"hardware", device.hardware}});
+      } catch (const Error& error) {  // a GPU that looked sound
+        trouble = error.what();
+      }
+    if (!trouble.empty()) list.push_back({{"name", name}, {"trouble", trouble}});
   }
   return list;
+}
+
+Lines gpus_json(const GpuReport& report) {
+  Lines cards = Lines::array();
+  for (size_t i = 0; i < report.driver.gpus.size(); ++i) {
+    const cudnn::Gpu& card = report.driver.gpus[i];
+    cards.push_back({{"name", card.name},
+                     {"bus_id", card.bus_id},
+                     {"capability", cudnn::capability_text(card.capability)},
+                     {"bytes", card.memory},
+                     {"trouble", report.trouble(i)}});
+  }
+  Lines all = {{"gpus", cards}};
+  if (report.driver.version > 0) all["driver"] = "CUDA " + cudnn::cuda_text(report.driver.version);
+  if (report.library.version > 0) all["cudnn"] = cudnn::cudnn_text(report.library.version);
+  const GpuPlugin& plugin = report.plugin;
+  if (!plugin.path.empty()) all["plugin"] = {{"file", plugin.path}};
+  if (plugin.facts != nullptr) {
+    all["plugin"]["cuda"] = cudnn::cuda_text(plugin.facts->built.toolkit);
+    all["plugin"]["cudnn"] = cudnn::cudnn_text(plugin.facts->built.cudnn);
+    all["plugin"]["code"] = cudnn::code_text(plugin.facts->built);
+  } else {
+    all["plugin"]["trouble"] = plugin.trouble;
+  }
+  return all;
+}
+
+void print_gpus(const Lines& all) {
+  for (const Lines& card : all["gpus"])
+    fmt::print("  GPU       {}, {}, compute capability {}, {}\n", card["name"].get<std::string>(),
+               human_bytes(card["bytes"].get<uint64_t>()), card["capability"].get<std::string>(),
+               card["bus_id"].get<std::string>());
+  if (all.contains("driver")) fmt::print("  driver    {}\n", all["driver"].get<std::string>());
+  if (all.contains("cudnn")) fmt::print("  cuDNN     {}\n", all["cudnn"].get<std::string>());
+  const Lines& plugin = all["plugin"];
+  if (plugin.contains("code"))
+    fmt::print("  plug-in   {}: CUDA {}, cuDNN {}, code for {}\n", plugin["file"].get<std::string>(),
+               plugin["cuda"].get<std::string>(), plugin["cudnn"].get<std::string>(),
+               plugin["code"].get<std::string>());
+  else
+    fmt::print("  plug-in   none: {}\n", plugin["trouble"].get<std::string>());
 }
 
 int show(bool json, bool oversubscribe, Communicator& comm) {
   const Affinity affinity = place(comm, {.threads = 0, .allow_overlap = oversubscribe});
   if (comm.rank() != 0) return 0;
+  const GpuReport gpus = ask_for_gpus();
   Lines all = {{"tool", tool_json()},
                {"mpi", {{"library", comm.library()}, {"ranks", comm.size()}}},
                {"machine", affinity.machine.summary()},
                {"placement", affinity.map},
                {"threads_per_rank", affinity.threads},
                {"warnings", affinity.warnings},
-               {"backends", backends_json(affinity.threads)}};
+               {"backends", backends_json(affinity.threads, gpus)},
+               {"gpu", gpus_json(gpus)}};
   if (json) {
     print_json(all);
     return 0;
@@ -46,8 +100,11 @@ int show(bool json, bool oversubscribe, Communicator& comm) {
   fmt::print("  MPI       {}, {} rank{}\n", comm.library(), comm.size(), comm.size() == 1 ? "" : "s");
   fmt::print("  HDF5      {}\n", tool["libraries"]["hdf5"].get<std::string>());
   for (const Lines& backend : all["backends"])
-    fmt::print("  backend   {:<14} {}, {}\n", backend["name"].get<std::string>(),
-               backend["library"].get<std::string>(), backend["isa"].get<std::string>());
+    fmt::print("  backend   {:<14} {}\n", backend["name"].get<std::string>(),
+               backend.contains("trouble") ? "not here: " + backend["trouble"].get<std::string>()
+                                           : fmt::format("{}, {}", backend["library"].get<std::string>(),
+                                                         backend["isa"].get<std::string>()));
+  print_gpus(all["gpu"]);
   fmt::print("  host      {}: {}\n", comm.host(), affinity.machine.summary());
   for (const std::string& line : affinity.map) fmt::print("  place     {}\n", line);
   for (const std::string& line : affinity.warnings) fmt::print("  note      {}\n", line);

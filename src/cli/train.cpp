@@ -191,7 +191,8 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   const int together = workers_together(experiment);
   // Even shares before the ranks' speeds are known: what is wrong with them is said before anything is computed.
   Placement placement = place(experiment.minibatch.workers, comm.size(), wanted, together);
-  auto computing = make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), placement.threads,
+  const std::string backend_name = placement.backends.at(static_cast<size_t>(comm.rank()));
+  auto computing = make_backend(backend_name, placement.threads, turn_on_host(comm, backend_name),
                                 precision_of(experiment));
   if (flags.shares == "auto") {
     wanted.counts = shares_by_speed(experiment, wanted.road, *computing, comm, flags.voice);

@@ -56,4 +56,7 @@ struct Affinity {
 // calling thread stays on all cores of its rank: threads that it starts later (readers, progress) inherit that.
 Affinity place(Communicator& communicator, const AffinityOptions& options);
 
+// Collective: how many lower ranks of this rank's host are of the same kind (compute with the same backend).
+int turn_on_host(Communicator& communicator, const std::string& kind);
+
 }  // namespace convoy

@@ -58,4 +58,10 @@ Affinity place(Communicator& communicator, const AffinityOptions& options) {
   return result;
 }
 
+int turn_on_host(Communicator& communicator, const std::string& kind) {
+  const std::string mine = fmt::format("{} {}", communicator.host(), kind);
+  const auto all = communicator.gather(mine);
+  return static_cast<int>(std::count(all.begin(), all.begin() + communicator.rank(), mine));
+}
+
 }  // namespace convoy

@@ -15,6 +15,7 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "report.h"
+#include "tests/support/subject.h"
 #include "train/optimizer.h"
 
 namespace convoy::golden {
@@ -48,7 +49,7 @@ class Trial {
         graph_(file_.graph()),
         program_(lower(graph_, file_.images())),
         backend_(make_backend(backend, threads)),
-        arena_(graph_, program_.layout, 1),
+        arena_(graph_, program_.layout, 1, [this](size_t bytes) { return backend_->allocate(bytes); }),
         bounds_(bounds_of(graph_, program_.images)),
         report_(fmt::format("float32 {} {} (bounds {:.1e}, {:.1e})", backend, file, bounds_.values,
                             bounds_.gradients)) {}
@@ -145,10 +146,15 @@ class Trial {
 
 }  // namespace
 
+TEST_CASE("the fused plan agrees with PyTorch in float64 within float32's rounding", "[fused]") {
+  const std::string network = GENERATE("resnet18", "alexnet-original", "alexnet-bn");
+  DYNAMIC_SECTION(network) { Trial("fused", "full-" + network).check_first_step(); }
+}
+
 TEST_CASE("float32 agrees with PyTorch in float64 within its rounding", "[onednn]") {
   const std::string network = GENERATE(from_range(networks));
   DYNAMIC_SECTION(network) {
-    Trial trial("onednn", "full-" + network);
+    Trial trial(subject_backend(), "full-" + network);
     trial.check_first_step();
     trial.check_training();
   }

@@ -26,7 +26,7 @@ ALLOWED = {
     "backends/cudnn": ["src/base", "src/net", "src/port", "backends/common", "backends/fused"],
     "backends/check": ["src/base", "src/net", "src/port", "backends/common"],
     "backends": ["src/base", "src/net", "src/port", "backends/common", "backends/reference", "backends/onednn",
-                 "backends/check", "backends/fused"],
+                 "backends/check", "backends/fused", "backends/cudnn"],
     "src/train": ["src/base", "src/net", "src/port", "src/comm"],
     "src/report": ["src/base", "src/net", "src/port", "src/train"],
     "src/observe": ["src/base", "src/net", "src/port", "src/train"],

@@ -1,4 +1,4 @@
-// Whole networks: fused plans on integers are exact, and check:onednn finds nothing to report on the real ones.
+// Whole networks: fused plans on integers are exact, and check:onednn and check:fused find nothing to report on the real ones.
 #include <catch2/catch.hpp>
 
 #include "backends/check/check.h"
@@ -6,6 +6,7 @@
 #include "net/alexnet.h"
 #include "net/resnet.h"
 #include "runner.h"
+#include "tests/support/subject.h"
 
 namespace convoy::parity {
 
@@ -34,14 +35,14 @@ Numbers numbers_for(const Program& program, int classes) {
   return n;
 }
 
-void check_network(const Graph& graph, int images, int classes, Mode mode) {
-  INFO(graph.name << (mode == Mode::training ? ", training" : ", inference"));
+void check_network(const std::string& name, const Graph& graph, int images, int classes, Mode mode) {
+  INFO(name << " on " << graph.name << (mode == Mode::training ? ", training" : ", inference"));
   LowerOptions lowering;
   lowering.mode = mode;
   const Program program = lower(graph, images, lowering);
-  Arena arena(graph, program.layout, 0);
+  const auto backend = make_backend(name, 2);
+  Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
   arena.initialize(11);
-  const auto backend = make_backend("check:onednn", 2);
   const auto plan = backend->compile(program, arena);
   const Numbers numbers = numbers_for(program, classes);
   int buckets = 0;
@@ -69,7 +70,9 @@ Graph small_resnet(int depth, ResnetOptions::Variant variant, int group = 0) {
 }  // namespace
 
 TEST_CASE("fused plans are exact on integers") {
-  const auto oracle = make_backend("reference", 2), subject = make_backend("onednn", 2);
+  const std::string name = GENERATE(from_range(subject_backends()));
+  INFO(name);
+  const auto oracle = make_backend("reference", 2), subject = make_backend(name, 2);
   LowerOptions lowering;
   lowering.input_gradient = true;
   const Program program = lower(every_fusion(), 2, lowering);
@@ -87,21 +90,22 @@ TEST_CASE("fused plans are exact on integers") {
   }
 }
 
-TEST_CASE("check:onednn agrees with the reference on whole networks") {
+TEST_CASE("the backends agree with the reference on whole networks") {
+  const std::string name = "check:" + GENERATE(from_range(subject_backends()));
   const Graph resnet18 = small_resnet(18, ResnetOptions::Variant::v1_5);
-  check_network(resnet18, 4, 10, Mode::inference);
-  check_network(resnet18, 4, 10, Mode::training);
-  check_network(small_resnet(50, ResnetOptions::Variant::v1), 3, 10, Mode::training);
-  check_network(small_resnet(18, ResnetOptions::Variant::v1_5, 2), 4, 10, Mode::training);
-  check_network(small_resnet(18, ResnetOptions::Variant::v1_5, 2), 3, 10, Mode::inference);
+  check_network(name, resnet18, 4, 10, Mode::inference);
+  check_network(name, resnet18, 4, 10, Mode::training);
+  check_network(name, small_resnet(50, ResnetOptions::Variant::v1), 3, 10, Mode::training);
+  check_network(name, small_resnet(18, ResnetOptions::Variant::v1_5, 2), 4, 10, Mode::training);
+  check_network(name, small_resnet(18, ResnetOptions::Variant::v1_5, 2), 3, 10, Mode::inference);
   for (auto kind :
        {AlexnetOptions::Kind::original, AlexnetOptions::Kind::bn, AlexnetOptions::Kind::torchvision}) {
     AlexnetOptions options;
     options.kind = kind;
     options.classes = 10;
     if (kind != AlexnetOptions::Kind::torchvision) options.input = 67;  // the third takes 224 alone
-    check_network(alexnet(options), 2, 10, Mode::training);
-    if (kind == AlexnetOptions::Kind::bn) check_network(alexnet(options), 2, 10, Mode::inference);
+    check_network(name, alexnet(options), 2, 10, Mode::training);
+    if (kind == AlexnetOptions::Kind::bn) check_network(name, alexnet(options), 2, 10, Mode::inference);
   }
 }
 

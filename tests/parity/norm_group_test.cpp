@@ -81,7 +81,7 @@ TEST_CASE("batch norm over groups is what each group is alone") {
   fill_normal(x, 1);
   fill_normal(top, 2);
   for (size_t i = part; i < 2 * part; ++i) x[i] = 3.0f * x[i] + 1.0f;  // groups that differ
-  for (const char* name : {"reference", "onednn"})
+  for (const char* name : {"reference", "onednn", "fused"})
     for (const int threads : {1, 2}) {
       INFO(name << " on " << threads << " threads");
       const auto backend = make_backend(name, threads);
@@ -103,7 +103,9 @@ TEST_CASE("batch norm over groups is what each group is alone") {
 }
 
 TEST_CASE("batch norm over groups with a fused ReLU agrees with the reference") {
-  const auto oracle = make_backend("reference", 2), subject = make_backend("onednn", 2);
+  const std::string name = GENERATE("onednn", "fused");
+  INFO(name);
+  const auto oracle = make_backend("reference", 2), subject = make_backend(name, 2);
   const Program program = lower(network(images), groups * images, {.input_gradient = true});
   Numbers numbers;
   numbers.images.resize(static_cast<size_t>(groups * images * maps.elements()));

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "backends/plugin.h"
 #include "backends/registry.h"
 #include "base/error.h"
 #include "net/resnet.h"
@@ -214,7 +215,9 @@ TEST_CASE("reference kernels are known by their names") {
 }
 
 TEST_CASE("backends are known by name") {
-  for (const std::string& name : backend_names()) CHECK(make_backend(name, 1)->device().backend == name);
+  const bool gpu = ask_for_gpus().trouble(0).empty();
+  for (const std::string& name : backend_names())
+    if (gpu || !name.ends_with("cudnn")) CHECK(make_backend(name, 1)->device().backend == name);
   CHECK_THROWS_WITH(make_backend("onednm", 1), Catch::Contains("perhaps you mean \"onednn\""));
   CHECK_THROWS(make_backend("onednn", 0));
 }

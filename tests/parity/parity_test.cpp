@@ -1,4 +1,4 @@
-// Every problem of the lists on the onednn backend against the reference: zero tolerance on integers for convolution,
+// Every problem of the lists on the backend under test (subject.h) against the reference: zero tolerance on integers for convolution,
 // linear, pooling, sum and ReLU, forward and every gradient; a rounding bound for batch norm, LRN and loss. Both as the
 // plans of keep_values and as the fused plans that train.
 #include <catch2/catch.hpp>
@@ -6,6 +6,7 @@
 
 #include "backends/registry.h"
 #include "runner.h"
+#include "tests/support/subject.h"
 
 namespace convoy::parity {
 
@@ -21,7 +22,7 @@ void check_problem(const Problem& problem, Backend& oracle, Backend& subject, Ru
 }
 
 void check_list(const std::string& file, bool keep_values) {
-  const auto oracle = make_backend("reference", 2), subject = make_backend("onednn", 2);
+  const auto oracle = make_backend("reference", 2), subject = make_backend(subject_backend(), 2);
   for (const Problem& p : read_problems(std::string(CONVOY_SOURCE_DIR) + "/tests/parity/" + file)) {
     RunOptions options;
     options.keep_values = keep_values;
@@ -42,7 +43,7 @@ TEST_CASE("odd shapes agree with the reference when all values are kept") { chec
 TEST_CASE("other thread counts are exact too") {
   const auto oracle = make_backend("reference", 1);
   for (int threads : {1, 3}) {
-    const auto subject = make_backend("onednn", threads);
+    const auto subject = make_backend(subject_backend(), threads);
     for (const char* line : {"conv n3 c24 14x14 o40 k3x3 s2x2 p1x1 g1 bias", "linear n5 c48 3x3 o30 bias",
                              "maxpool n3 c24 15x15 k3x3 s2x2 p1x1"})
       check_problem(parse(line), *oracle, *subject);
@@ -53,7 +54,7 @@ TEST_CASE("other thread counts are exact too") {
 TEST_CASE("one problem", "[.]") {
   const char* line = std::getenv("CONVOY_PROBLEM");
   REQUIRE(line != nullptr);
-  const auto oracle = make_backend("reference", 2), subject = make_backend("onednn", 2);
+  const auto oracle = make_backend("reference", 2), subject = make_backend(subject_backend(), 2);
   for (bool keep_values : {false, true}) {
     RunOptions options;
     options.keep_values = keep_values;

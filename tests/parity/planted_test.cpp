@@ -5,6 +5,7 @@
 
 #include "backends/registry.h"
 #include "runner.h"
+#include "tests/support/subject.h"
 
 namespace convoy::parity {
 
@@ -15,7 +16,7 @@ Conv& conv_of(Program& program) { return std::get<Conv>(program.graph.nodes[1].o
 
 void require_caught(const char* line, const RunOptions& planted, const char* where) {
   const Problem problem = parse(line);
-  const auto oracle = make_backend("reference", 2), subject = make_backend("onednn", 2);
+  const auto oracle = make_backend("reference", 2), subject = make_backend(subject_backend(), 2);
   REQUIRE_FALSE(run_problem(problem, *oracle, *subject).has_value());
   for (bool keep_values : {true, false}) {
     RunOptions options = planted;

@@ -39,7 +39,8 @@ std::optional<Difference> run_both(const Program& program, Backend& oracle, Back
                                    const RunOptions& options) {
   Program changed = program;
   if (options.change_program) options.change_program(changed);
-  Arena a(program.graph, program.layout, 0), b(changed.graph, changed.layout, 0);
+  Arena a(program.graph, program.layout, 0);
+  Arena b(changed.graph, changed.layout, 0, [&](size_t bytes) { return subject.allocate(bytes); });
   fill(a);
   fill(b);
   if (options.change_weights) options.change_weights(b);

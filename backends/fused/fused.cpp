@@ -1,0 +1,79 @@
+#include "backends/fused/fused.h"
+
+#include <utility>
+
+#include "base/error.h"
+
+namespace convoy {
+namespace {
+
+class FusedBackend final : public Backend {
+ public:
+  FusedBackend(std::string name, std::shared_ptr<fused::Device> device, const fused::FusedOptions& options)
+      : name_(std::move(name)), device_(std::move(device)), options_(options) {}
+
+  DeviceInfo device() const override {
+    const fused::DeviceFacts facts = device_->facts();
+    return {name_, facts.library, facts.isa, facts.hardware, options_.threads};
+  }
+  Buffer allocate(size_t bytes) override { return device_->shared_buffer(bytes); }
+
+  using Backend::compile;
+  std::unique_ptr<Plan> compile(const Program& program, Arena& arena,
+                                const CompileOptions& options) override {
+    try {
+      return std::make_unique<fused::FusedPlan>(program, arena, options, device_, options_);
+    } catch (const fused::OutOfMemory& error) {
+      refuse(program, arena, options, error.what());
+    }
+  }
+
+  Vector& vector() override { return device_->vector(); }
+
+ private:
+  // How many images a worker would fit, a power of two less: found by compiling for them.
+  int images_that_fit(const Program& program, Arena& arena, const CompileOptions& options) {
+    for (int images = program.images / 2; images > 0; images /= 2) {
+      try {
+        Program smaller =
+            lower(program.graph, images, {.mode = program.mode, .input_gradient = program.input_gradient});
+        smaller.layout = program.layout;
+        const fused::DeviceFacts facts = device_->facts();
+        const fused::Recipe recipe = fused::plan(smaller, arena, options, options_.precision,
+                                                 fused::align_of(facts, options_.precision));
+        if (fused::place(recipe).bytes() > facts.free) continue;
+        const fused::FusedPlan fits(smaller, arena, options, device_, options_);
+        return images;
+      } catch (const Error&) {  // still too many, or its batch norm groups do not divide so few
+      }
+    }
+    return 0;
+  }
+
+  [[noreturn]] void refuse(const Program& program, Arena& arena, const CompileOptions& options,
+                           const std::string& reason) {
+    const int fit = images_that_fit(program, arena, options);
+    fail("{}: {} image{} a worker do not fit into the memory of the device ({}); {}", program.graph.name,
+         program.images, program.images == 1 ? "" : "s", reason,
+         fit > 0 ? fmt::format("{} would: give a smaller minibatch.images and more workers", fit)
+                 : "not even one would: use a device with more memory");
+  }
+
+  std::string name_;
+  std::shared_ptr<fused::Device> device_;
+  fused::FusedOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_fused(std::string name, std::shared_ptr<fused::Device> device,
+                                    const fused::FusedOptions& options) {
+  return std::make_unique<FusedBackend>(std::move(name), std::move(device), options);
+}
+
+std::unique_ptr<Backend> make_fused(int threads, Precision precision) {
+  return make_fused("fused", fused::make_host_device({.threads = threads}),
+                    {.precision = precision, .threads = threads});
+}
+
+}  // namespace convoy

@@ -1,0 +1,20 @@
+// The fused backend: plans of the fused operations (planner.h) on a Device, in the precision that was asked for. On the
+// host device it is the model of what the GPU computes, operation by operation; results do not depend on threads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backends/fused/fused_plan.h"
+#include "backends/fused/host_device.h"
+#include "port/backend.h"
+
+namespace convoy {
+
+std::unique_ptr<Backend> make_fused(std::string name, std::shared_ptr<fused::Device> device,
+                                    const fused::FusedOptions& options = {});
+
+// On the host, as "fused".
+std::unique_ptr<Backend> make_fused(int threads, Precision precision = Precision::f32);
+
+}  // namespace convoy

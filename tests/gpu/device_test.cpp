@@ -1,0 +1,163 @@
+// The CUDA runtime's half of the backend on a GPU: memory, queues, marks inside recorded graphs, errors; and the optimizers'
+// vector, whose bits must be the host's.
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "backends/common/host_vector.h"
+#include "backends/cudnn/cuda_device.h"
+#include "base/error.h"
+
+namespace convoy::cudnn {
+namespace {
+
+using fused::Place;
+
+struct Piece {  // of the device's memory
+  Piece(fused::Device& on, size_t size, Place where)
+      : device(on), place(where), memory(on.allocate(size, where)) {}
+  ~Piece() { device.release(memory, place); }
+  Piece(const Piece&) = delete;
+  Piece& operator=(const Piece&) = delete;
+  fused::Device& device;
+  Place place;
+  std::byte* memory;
+};
+
+std::span<float> floats(const Buffer& buffer, size_t count) {
+  return {reinterpret_cast<float*>(buffer.get()), count};
+}
+
+void fill(std::span<float> to, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  for (float& value : to) value = normal(random);
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("memory of every kind is zeroed and can be copied to and from") {
+  const auto device = make_cuda_device(0);
+  const auto queue = device->make_queue();
+  constexpr size_t bytes = (1 << 20) + 3;
+  std::vector<std::byte> here(bytes, std::byte{0xff});
+  for (const Place place : {Place::device, Place::pinned, Place::shared}) {
+    const Piece piece(*device, bytes, place), other(*device, bytes, Place::device);
+    queue->copy(here.data(), piece.memory, bytes);
+    queue->finish();
+    CHECK(here == std::vector<std::byte>(bytes));
+    for (size_t i = 0; i < bytes; ++i) here[i] = static_cast<std::byte>(i * 7);
+    const auto sent = here;
+    queue->copy(piece.memory, here.data(), bytes);
+    queue->copy(other.memory, piece.memory, bytes);
+    queue->clear(piece.memory, bytes);
+    queue->finish();
+    queue->copy(here.data(), other.memory, bytes);
+    queue->finish();
+    CHECK(here == sent);
+  }
+}
+
+TEST_CASE("a mark inside a graph is waited for, at every launch anew") {
+  const auto device = make_cuda_device(0);
+  const auto queue = device->make_queue();
+  constexpr size_t bytes = size_t{1} << 28;  // some tenths of a millisecond a copy
+  const Piece from(*device, bytes, Place::device), to(*device, bytes, Place::device);
+  const Piece number(*device, sizeof(int), Place::device), seen(*device, sizeof(int), Place::pinned);
+  const auto middle = device->make_mark(), end = device->make_mark();
+  queue->begin_capture();
+  for (int i = 0; i < 20; ++i) queue->copy(to.memory, from.memory, bytes);
+  queue->copy(seen.memory, number.memory, sizeof(int));
+  queue->record(*middle);
+  for (int i = 0; i < 20; ++i) queue->copy(from.memory, to.memory, bytes);
+  queue->record(*end);
+  const auto graph = queue->end_capture();
+  for (int launch = 1; launch <= 20; ++launch) {
+    queue->copy(number.memory, &launch, sizeof(int));
+    queue->finish();
+    queue->launch(*graph);
+    middle->wait();
+    int value = 0;
+    std::memcpy(&value, seen.memory, sizeof(int));
+    CHECK(value == launch);
+    end->wait();
+  }
+  queue->finish();
+}
+
+TEST_CASE("one queue waits for another's mark") {
+  const auto device = make_cuda_device(0);
+  const auto first = device->make_queue(), second = device->make_queue();
+  constexpr size_t bytes = size_t{1} << 28;
+  const Piece from(*device, bytes, Place::shared), through(*device, bytes, Place::device),
+      to(*device, bytes, Place::device);
+  std::memset(from.memory, 0x5a, bytes);
+  const auto mark = device->make_mark();
+  for (int i = 0; i < 10; ++i) first->copy(through.memory, from.memory, bytes);
+  first->record(*mark);
+  second->wait(*mark);
+  second->copy(to.memory, through.memory, bytes);
+  second->finish();
+  std::vector<std::byte> here(bytes);
+  second->copy(here.data(), to.memory, bytes);
+  second->finish();
+  CHECK(here == std::vector<std::byte>(bytes, std::byte{0x5a}));
+}
+
+TEST_CASE("more memory than there is: asked for, free and what to do") {
+  const auto device = make_cuda_device(0);
+  const size_t all = device->facts().memory;
+  CHECK_THROWS_WITH(device->allocate(4 * all, Place::device), Catch::Contains("were asked for") &&
+                                                                  Catch::Contains("are free") &&
+                                                                  Catch::Contains("fewer images"));
+  const Piece after(*device, 1024, Place::device);  // and the device is none the worse for it
+  device->make_queue()->finish();
+}
+
+TEST_CASE("the optimizers' vector has the host's bits, whatever memory it is given") {
+  const auto device = make_cuda_device(0);
+  Vector& there = device->vector();
+  HostVector host(1);
+  for (const size_t count : {size_t{1}, size_t{17}, size_t{4096}, size_t{4097}, size_t{1000003}}) {
+    const Buffer w = device->shared_buffer(count * 4), v = device->shared_buffer(count * 4),
+                 m = device->shared_buffer(count * 4);
+    const Piece pinned(*device, count * 4, Place::pinned);
+    const std::span<float> g(reinterpret_cast<float*>(pinned.memory), count);
+    std::vector<float> w2(count), v2(count), m2(count), plain(count);
+    fill(g, 1);
+    fill(w2, 2);
+    fill(v2, 3);
+    for (float& value : m2) value = 0.5f;
+    const auto reset = [&] {
+      std::copy(w2.begin(), w2.end(), floats(w, count).begin());
+      std::copy(v2.begin(), v2.end(), floats(v, count).begin());
+      std::copy(m2.begin(), m2.end(), floats(m, count).begin());
+    };
+    reset();
+    const auto W = floats(w, count), V = floats(v, count), M = floats(m, count);
+    CHECK(there.squared_norm(W) == host.squared_norm(w2));
+    CHECK(there.decayed_squared_norm(g, W, 0.25f, 1e-4f) == host.decayed_squared_norm(g, w2, 0.25f, 1e-4f));
+    for (const float lookahead : {0.0f, 0.9f}) {
+      const MomentumStep step{0.25f, 1e-4f, 0.9f, 0.3f, 0.7f, lookahead};
+      there.momentum_step(W, V, g, step);
+      host.momentum_step(w2, v2, g, step);
+    }
+    const RmspropStep step{0.25f, 1e-4f, 0.9f, 0.99f, 0.5f, 0.01f, 1e-3f, 0.1f};
+    there.rmsprop_step(W, V, M, g, step);
+    host.rmsprop_step(w2, v2, m2, g, step);
+    CHECK(same_bits(W, w2));
+    CHECK(same_bits(V, v2));
+    CHECK(same_bits(M, m2));
+    there.running_average(M, g, 0.9f, 0.125f);
+    host.running_average(m2, g, 0.9f, 0.125f);
+    CHECK(same_bits(M, m2));
+    CHECK(there.squared_norm(plain) == 0.0);  // pageable memory, which a GPU may not be able to read
+  }
+}
+
+}  // namespace convoy::cudnn

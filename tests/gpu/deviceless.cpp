@@ -1,0 +1,186 @@
+// Has cuDNN an engine for every library operation that the planner writes, on devices that are not here? It asks cuDNN itself
+// about ResNet-50 and the three AlexNets, training and inference, and prints one line for a device and a precision; what has
+// none is named with its operation, device and precision, and the exit code is 1.
+//   test_deviceless FOLDER_OF_DEVICES [--build]     --build: also builds the plans of a few operations
+//   test_deviceless FOLDER_OF_DEVICES --self-test   plants an operation that has no engine, and wants it named
+// It needs cuDNN and, for the engines that are compiled when they are needed, a libcuda.so.1: CUDA's stub does.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "backends/cudnn/graphs.h"
+#include "backends/cudnn/operands.h"
+#include "backends/fused/recipe.h"
+#include "base/error.h"
+#include "net/alexnet.h"
+#include "net/resnet.h"
+
+namespace {
+
+using namespace convoy;
+using cudnn::Demands;
+using cudnn::Target;
+
+struct Device {
+  std::string name;
+  Target target;
+};
+
+std::vector<Device> read_devices(const std::filesystem::path& folder) {
+  std::vector<Device> devices;
+  for (const char* name : {"h100", "h200", "a100"}) {
+    std::ifstream file(folder / (std::string(name) + ".json"));
+    require(file.good(), "{}/{}.json cannot be read: give the folder tests/gpu/devices", folder.string(),
+            name);
+    devices.push_back({name, {nullptr, {std::istreambuf_iterator<char>(file), {}}}});
+  }
+  return devices;
+}
+
+std::vector<Graph> networks() {
+  using Kind = AlexnetOptions::Kind;
+  std::vector<Graph> all = {resnet({})};
+  for (const Kind kind : {Kind::original, Kind::bn, Kind::torchvision})
+    all.push_back(alexnet({.kind = kind}));
+  return all;
+}
+
+// A library operation with the tensors that it numbers, and the first place where it stands.
+struct Case {
+  fused::Operation operation;
+  std::shared_ptr<const std::vector<fused::Tensor>> tensors;
+  std::string place;
+};
+
+using Cases = std::map<std::string, Case>;  // by description: each once
+
+void add_cases(const Graph& graph, int images, Mode mode, Precision precision, Cases& to) {
+  const Program program = lower(graph, images, {.mode = mode});
+  Arena arena(graph, program.layout, 0);
+  const int align = precision == Precision::tf32 || precision == Precision::f32 ? 4 : 8;
+  const fused::Recipe recipe = fused::plan(program, arena, {}, precision, align);
+  const auto tensors = std::make_shared<const std::vector<fused::Tensor>>(recipe.tensors);
+  for (const fused::Instruction& instruction : recipe.body) {
+    if (!fused::is_library(instruction.operation)) continue;
+    const int node = program.steps[static_cast<size_t>(instruction.step)].node;
+    const std::string place = fmt::format("{} {}", graph.name, graph.nodes[static_cast<size_t>(node)].name);
+    to.try_emplace(cudnn::describe(instruction.operation, *tensors),
+                   Case{instruction.operation, tensors, place});
+  }
+}
+
+Cases cases_of(Precision precision) {
+  Cases cases;
+  for (const Graph& graph : networks())
+    for (const int images : {256, 32})
+      for (const Mode mode : {Mode::training, Mode::inference})
+        add_cases(graph, images, mode, precision, cases);
+  return cases;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+int missing(const Cases& cases, const Device& device, Precision precision, bool repeatable) {
+  const auto start = std::chrono::steady_clock::now();
+  int without = 0;
+  size_t workspace = 0;
+  std::string largest;
+  for (const auto& [text, one] : cases) {
+    const cudnn::Survey found = survey(one.operation, *one.tensors,
+                                       {.precision = precision, .repeatable = repeatable}, device.target, 1);
+    if (found.engines.empty()) {
+      ++without;
+      fmt::print("MISSING on {} in {}{}: {} ({}): {}\n", device.name, cudnn::name_of(precision),
+                 repeatable ? ", repeatable" : "", text, one.place, found.reason);
+    } else if (found.engines[0].workspace_bytes > workspace) {
+      workspace = found.engines[0].workspace_bytes;
+      largest = one.place;
+    }
+  }
+  fmt::print("{} {}{}: {} of {} operations have an engine; largest workspace {:.1f} MB ({}); {:.1f} s\n",
+             device.name, cudnn::name_of(precision), repeatable ? ", repeatable" : "",
+             cases.size() - static_cast<size_t>(without), cases.size(), static_cast<double>(workspace) / 1e6,
+             largest, seconds_since(start));
+  std::fflush(stdout);
+  return without;
+}
+
+// One plan of each kind of operation.
+void build_some(const Cases& cases, const Device& device, Precision precision) {
+  std::set<size_t> built;
+  for (const auto& [text, one] : cases) {
+    if (!built.insert(one.operation.index()).second) continue;
+    const auto plan = build(one.operation, *one.tensors, {.precision = precision}, device.target);
+    const std::string serialized = plan->serialize();
+    ensure(serialized.size() > 2 && serialized.front() == '{');
+    fmt::print("built on {} in {}: {} as {}, {:.1f} MB of workspace, {} bytes on disk\n", device.name,
+               cudnn::name_of(precision), text, plan->engine(),
+               static_cast<double>(plan->workspace_bytes()) / 1e6, serialized.size());
+  }
+}
+
+// Batch norm over 7 channels of 16 bits: cuDNN wants multiples of 8.
+Cases planted() {
+  std::vector<fused::Tensor> tensors;
+  const auto tensor = [&](fused::Type type, int n, int h, int w) {
+    tensors.push_back({.name = "planted", .type = type, .n = n, .h = h, .w = w, .c = 7, .channels = 7});
+    return static_cast<fused::Id>(tensors.size()) - 1;
+  };
+  const auto vector = [&] { return tensor(fused::Type::f32, 1, 1, 1); };
+  fused::NormForward norm{};
+  norm.count = 32;
+  norm.x = tensor(fused::Type::f16, 32, 14, 14);
+  norm.y = tensor(fused::Type::f16, 32, 14, 14);
+  norm.scale = vector();
+  norm.shift = vector();
+  norm.mean = vector();
+  norm.inv_std = vector();
+  norm.variance = vector();
+  const auto kept = std::make_shared<const std::vector<fused::Tensor>>(tensors);
+  Cases cases;
+  cases.emplace(cudnn::describe(norm, tensors), Case{norm, kept, "planted"});
+  return cases;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  require(!arguments.empty(), Exit::usage, "usage: test_deviceless FOLDER_OF_DEVICES [--build|--self-test]");
+  const std::vector<Device> devices = read_devices(arguments[0]);
+  const auto asked = [&](const char* option) { return std::ranges::count(arguments, option) > 0; };
+  fmt::print("{}\n", cudnn::library_version());
+  int without = 0;
+  if (asked("--self-test")) {
+    for (const Device& device : devices) without += missing(planted(), device, Precision::fp16, false);
+    require(without == static_cast<int>(devices.size()),
+            "the planted operation was not missed on every device");
+    return 0;
+  }
+  for (const Precision precision : {Precision::fp16, Precision::bf16, Precision::tf32}) {
+    const Cases cases = cases_of(precision);
+    for (const Device& device : devices) {
+      without += missing(cases, device, precision, false);
+      if (asked("--build")) build_some(cases, device, precision);
+    }
+  }
+  for (const Precision precision : {Precision::fp16, Precision::f32})
+    without += missing(cases_of(precision), devices[0], precision, true);
+  return without == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** words) try {
+  return run({words + 1, words + count});
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "test_deviceless: %s\n", error.what());
+  return 1;
+}
