@@ -121,6 +121,21 @@ View held_out_view(int width, int height, const Transform& t) {
   return view;
 }
 
+Crop needed(const View& view) {
+  // A filter reaches as far as one output pixel to either side, or one input pixel where it enlarges.
+  const auto along = [](int begin, int size, int resized, int from, int count) {
+    const double scale = static_cast<double>(size) / resized, reach = std::max(scale, 1.0) + 1;
+    const int first = std::max(static_cast<int>(std::floor(from * scale - reach)), 0);
+    const int last = std::min(static_cast<int>(std::ceil((from + count) * scale + reach)), size);
+    return std::pair(begin + first, last - first);
+  };
+  const auto [left, width] =
+      along(view.crop.left, view.crop.width, view.width, view.window.left, view.window.width);
+  const auto [top, height] =
+      along(view.crop.top, view.crop.height, view.height, view.window.top, view.window.height);
+  return {left, top, width, height};
+}
+
 void prepare_train(const Image& image, const Transform& transform, Random random, std::span<float> chw,
                    Scratch& scratch) {
   render(image, train_view(image.width, image.height, transform, random), transform, chw, scratch);

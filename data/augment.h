@@ -45,6 +45,8 @@ struct View {
 };
 View train_view(int width, int height, const Transform& transform, Random random);
 View held_out_view(int width, int height, const Transform& transform);
+// The part of the image that a view's pixels are computed from, or a little more.
+Crop needed(const View& view);
 
 struct Scratch {
   ResizeScratch resize;

@@ -42,17 +42,29 @@ void prepare(Image& dst, int64_t width, int64_t height) {
   dst.rgb.resize(static_cast<size_t>(width * height * 3));
 }
 
-void decode(std::span<const std::byte> encoded, Image& dst, DecodeReport* report) {
+namespace {
+
+void decode(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst, DecodeReport& into) {
   require(!encoded.empty(), "the file is empty");
-  DecodeReport own;
-  DecodeReport& into = report ? *report : own;
   into = {};
   if (starts_with(encoded, "\x89PNG\r\n\x1a\n"))
     decode_png(encoded, dst, into);
   else if (starts_with(encoded, "\xff\xd8"))
-    decode_jpeg(encoded, dst, into);
+    decode_jpeg(encoded, wanted, dst, into);
   else
     fail("it is {}", other_format(encoded));
+}
+
+}  // namespace
+
+void decode(std::span<const std::byte> encoded, Image& dst, DecodeReport* report) {
+  DecodeReport own;
+  decode(encoded, nullptr, dst, report ? *report : own);
+}
+
+void decode_part(std::span<const std::byte> encoded, const Wanted& wanted, Image& dst) {
+  DecodeReport unused;
+  decode(encoded, &wanted, dst, unused);
 }
 
 Image decode(std::span<const std::byte> encoded, DecodeReport* report) {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,13 @@ struct Image {
   int width = 0, height = 0;
   std::vector<uint8_t> rgb;  // [height][width][3]
 };
+
+struct Crop {
+  int left = 0, top = 0, width = 0, height = 0;
+  bool operator==(const Crop&) const = default;
+};
+// What of an image of this size is wanted: within it, not empty.
+using Wanted = std::function<Crop(int width, int height)>;
 
 struct DecodeReport {
   int64_t warnings = 0;
@@ -33,5 +41,8 @@ constexpr int64_t max_image_pixels = 178956970;
 Image decode(std::span<const std::byte> encoded, DecodeReport* report = nullptr);
 // The same into `dst`, whose buffer is reused: no allocation of ours once it has seen the largest image.
 void decode(std::span<const std::byte> encoded, Image& dst, DecodeReport* report = nullptr);
+// The same pixels where they are wanted, and anything elsewhere: of a JPEG no more is transformed than needed, and nothing
+// below is read, so that damage there is not seen.
+void decode_part(std::span<const std::byte> encoded, const Wanted& wanted, Image& dst);
 
 }  // namespace convoy

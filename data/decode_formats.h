@@ -10,7 +10,8 @@
 
 namespace convoy {
 
-void decode_jpeg(std::span<const std::byte> encoded, Image& dst, DecodeReport& report);
+// `wanted` may be null: all of it.
+void decode_jpeg(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst, DecodeReport& report);
 void decode_png(std::span<const std::byte> encoded, Image& dst, DecodeReport& report);
 
 // Refuses sizes beyond the limits, otherwise makes room in dst.

@@ -3,6 +3,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <new>
 
@@ -73,6 +74,22 @@ bool start(Decompressor& d) {
   return true;
 }
 
+// Pixels beside the wanted ones that are decoded as well: upsampled chroma looks one sample to each side, and a cut falls
+// between blocks of 8 samples of up to 4 pixels.
+constexpr int margin = 32;
+
+// From then on rows are of the `width` pixels from `left` on: at least those asked for.
+bool cut_columns(Decompressor& d, JDIMENSION* left, JDIMENSION* width) {
+  if (setjmp(d.errors.escape)) return false;
+  jpeg_crop_scanline(&d.info, left, width);
+  return true;
+}
+
+bool skip_rows(Decompressor& d, JDIMENSION rows) {
+  if (setjmp(d.errors.escape)) return false;
+  return jpeg_skip_scanlines(&d.info, rows) == rows;
+}
+
 bool read_row(Decompressor& d, uint8_t* row) {
   if (setjmp(d.errors.escape)) return false;
   return jpeg_read_scanlines(&d.info, &row, 1) == 1;
@@ -97,7 +114,7 @@ void cmyk_to_rgb(const uint8_t* src, uint8_t* dst, int width) {
 
 }  // namespace
 
-void decode_jpeg(std::span<const std::byte> encoded, Image& dst, DecodeReport& report) {
+void decode_jpeg(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst, DecodeReport& report) {
   Decompressor d;
   const auto must = [&d](bool fine) {
     if (!fine && d.errors.out_of_memory) throw std::bad_alloc();  // the machine's fault, not the image's
@@ -112,19 +129,29 @@ void decode_jpeg(std::span<const std::byte> encoded, Image& dst, DecodeReport& r
   prepare(dst, d.info.image_width, d.info.image_height);
   d.info.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
   must(start(d));
+  const Crop whole{0, 0, dst.width, dst.height},
+      part = wanted != nullptr ? (*wanted)(dst.width, dst.height) : whole;
+  JDIMENSION left = 0, width = static_cast<JDIMENSION>(dst.width);
+  if (part.width < dst.width) {
+    left = static_cast<JDIMENSION>(std::max(part.left - margin, 0));
+    width = static_cast<JDIMENSION>(std::min(part.left + part.width + margin, dst.width)) - left;
+    must(cut_columns(d, &left, &width));
+  }
   const auto agrees = [&] {
-    return d.info.output_width == static_cast<unsigned>(dst.width) &&
-           d.info.output_height == static_cast<unsigned>(dst.height) &&
+    return d.info.output_width == width && d.info.output_height == static_cast<unsigned>(dst.height) &&
            d.info.output_components == (components == 4 ? 4 : 3);
   };
-  std::vector<uint8_t> inks(components == 4 ? static_cast<size_t>(dst.width) * 4 : 0);
-  for (int y = 0; y < dst.height; ++y) {
-    uint8_t* row = dst.rgb.data() + static_cast<size_t>(y) * dst.width * 3;
+  require(agrees(), "JPEG: its size changes inside the scan");
+  const int top = std::max(part.top - margin, 0), bottom = part.top + part.height;
+  if (top > 0) must(skip_rows(d, static_cast<JDIMENSION>(top)));
+  std::vector<uint8_t> inks(components == 4 ? size_t{width} * 4 : 0);
+  for (int y = top; y < bottom; ++y) {
+    uint8_t* row = dst.rgb.data() + (static_cast<size_t>(y) * static_cast<size_t>(dst.width) + left) * 3;
     require(agrees(), "JPEG: its size changes inside the scan");
     must(read_row(d, inks.empty() ? row : inks.data()));
-    if (!inks.empty()) cmyk_to_rgb(inks.data(), row, dst.width);
+    if (!inks.empty()) cmyk_to_rgb(inks.data(), row, static_cast<int>(width));
   }
-  must(finish(d));
+  if (bottom == dst.height) must(finish(d));
   report.warnings = d.errors.warnings;
   report.first_warning = d.errors.first_warning;
 }

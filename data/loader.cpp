@@ -114,19 +114,25 @@ class DatasetLoader final : public Loader {
       return;
     }
     dataset_->read(place.sample, state.encoded);
+    const Random random(options_.seed, stream_of("augment", static_cast<uint64_t>(place.epoch),
+                                                 static_cast<uint64_t>(place.sample)));
+    const Transform& t = options_.transform;
     try {
-      decode(state.encoded, state.image);
+      decode_part(
+          state.encoded,
+          [&](int width, int height) {
+            return needed(options_.training ? train_view(width, height, t, random)
+                                            : held_out_view(width, height, t));
+          },
+          state.image);
     } catch (const Error& error) {  // the bytes are those that were packed, and decoded then
       fail("{}: cannot be decoded any more: {}; is this another version of the JPEG library? Pack again",
            dataset_->where(place.sample), error.what());
     }
     if (options_.training)
-      prepare_train(state.image, options_.transform,
-                    Random(options_.seed, stream_of("augment", static_cast<uint64_t>(place.epoch),
-                                                    static_cast<uint64_t>(place.sample))),
-                    chw, state.scratch);
+      prepare_train(state.image, t, random, chw, state.scratch);
     else
-      prepare_held_out(state.image, options_.transform, chw, state.scratch);
+      prepare_held_out(state.image, t, chw, state.scratch);
   }
 
   std::shared_ptr<const Dataset> dataset_;

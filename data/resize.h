@@ -13,11 +13,6 @@
 
 namespace convoy {
 
-struct Crop {
-  int left = 0, top = 0, width = 0, height = 0;
-  bool operator==(const Crop&) const = default;
-};
-
 // For each output position: the first input position, how many there are, and their weights (`stride` apart).
 struct ResizeFilter {
   std::vector<int32_t> first, count, weights;

@@ -147,20 +147,6 @@ std::string describe(const Operation& operation, std::span<const Tensor> tensors
   return std::visit(Words{tensors}, operation);
 }
 
-const char* name_of(Precision precision) {
-  switch (precision) {
-    case Precision::f32:
-      return "f32";
-    case Precision::tf32:
-      return "tf32";
-    case Precision::bf16:
-      return "bf16";
-    case Precision::fp16:
-      return "fp16";
-  }
-  return "?";
-}
-
 std::string subject_of(const Operation& operation, std::span<const Tensor> tensors) {
   const Id id = std::visit(Subject{}, operation);
   return id < 0 ? std::string() : tensors[static_cast<size_t>(id)].name;

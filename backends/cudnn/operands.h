@@ -28,8 +28,6 @@ Slice slice_of(const fused::Tensor& whole, int first, int count);
 
 // "conv forward x 256x56x56x64 f16, w 64x1x1x64 f16, y ..., stride 1x1 ...": all that a plan depends on but the device.
 std::string describe(const fused::Operation& operation, std::span<const fused::Tensor> tensors);
-const char* name_of(Precision precision);  // "f32", "tf32", "bf16", "fp16"
-
 // The first tensor's name, for messages: "layer1.0.conv1".
 std::string subject_of(const fused::Operation& operation, std::span<const fused::Tensor> tensors);
 

@@ -51,7 +51,8 @@ class Bench {
         comm_(comm),
         experiment_(parse_experiment(flags.job, flags.overrides)),
         affinity_(place(comm, {.threads = flags.threads, .allow_overlap = flags.oversubscribe})),
-        backend_(make_backend(flags.backend, affinity_.threads, precision_of(experiment_))),
+        backend_(make_backend(flags.backend, affinity_.threads, turn_on_host(comm, flags.backend),
+                              precision_of(experiment_))),
         optimizer_(make_optimizer(experiment_.optimizer)) {}
 
   BenchSheet run() {

@@ -100,7 +100,7 @@ int missing(const Cases& cases, const Device& device, Precision precision, bool 
                                        {.precision = precision, .repeatable = repeatable}, device.target, 1);
     if (found.engines.empty()) {
       ++without;
-      fmt::print("MISSING on {} in {}{}: {} ({}): {}\n", device.name, cudnn::name_of(precision),
+      fmt::print("MISSING on {} in {}{}: {} ({}): {}\n", device.name, name_of(precision),
                  repeatable ? ", repeatable" : "", text, one.place, found.reason);
     } else if (found.engines[0].workspace_bytes > workspace) {
       workspace = found.engines[0].workspace_bytes;
@@ -108,7 +108,7 @@ int missing(const Cases& cases, const Device& device, Precision precision, bool 
     }
   }
   fmt::print("{} {}{}: {} of {} operations have an engine; largest workspace {:.1f} MB ({}); {:.1f} s\n",
-             device.name, cudnn::name_of(precision), repeatable ? ", repeatable" : "",
+             device.name, name_of(precision), repeatable ? ", repeatable" : "",
              cases.size() - static_cast<size_t>(without), cases.size(), static_cast<double>(workspace) / 1e6,
              largest, seconds_since(start));
   std::fflush(stdout);
@@ -124,7 +124,7 @@ void build_some(const Cases& cases, const Device& device, Precision precision) {
     const std::string serialized = plan->serialize();
     ensure(serialized.size() > 2 && serialized.front() == '{');
     fmt::print("built on {} in {}: {} as {}, {:.1f} MB of workspace, {} bytes on disk\n", device.name,
-               cudnn::name_of(precision), text, plan->engine(),
+               name_of(precision), text, plan->engine(),
                static_cast<double>(plan->workspace_bytes()) / 1e6, serialized.size());
   }
 }

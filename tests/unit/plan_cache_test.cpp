@@ -24,7 +24,7 @@ TEST_CASE("plans are found again, by the same device alone, and damage is no pla
 }
 
 TEST_CASE("without a place to write, plans are kept in memory") {
-  for (const fs::path folder : {fs::path(), fs::path("/proc/none/such")}) {
+  for (const fs::path& folder : {fs::path(), fs::path("/proc/none/such")}) {
     PlanCache cache(folder, "device");
     cache.keep("conv", "plan");
     CHECK(cache.find("conv") == "plan");

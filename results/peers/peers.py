@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""convoy and PyTorch with torchvision on the same cores or the same GPU, in turns, round by round.
+
+  peers.py [--convoy build/bin/convoy] [--device cpu|cuda] [--threads 2] [--rounds 7] [--images FOLDER] [--out FILE.json] [CASE ...]
+
+Every case has convoy and PyTorch's modes. PyTorch's processes live through all rounds and sleep while others run; convoy is a
+fresh process each round, which warms up by itself. A round is STEPS steps of each, and counts as their median; ratios are those of
+the same round, given as their median and the interval of order statistics that holds it with 95 %. --images: a folder of class
+folders of full-size JPEG files, for the loader. Runs in the Python that has torch and torchvision: run.sh installs it.
+"""
+import argparse
+import datetime
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+STEPS = 3
+
+
+def network(model, images, size, task="train", precision="f32"):
+    return {"model": model, "images": images, "size": size, "task": task, "precision": precision}
+
+
+CASES = {
+    "cpu": {
+        "resnet50": network("resnet50", 32, 224),
+        "alexnet": network("alexnet-torchvision", 128, 224),
+        "resnet18-64": network("resnet18", 32, 64),
+        "resnet50-infer": network("resnet50", 32, 224, "infer"),
+        "resnet50-bf16": network("resnet50", 32, 224, precision="bf16"),
+        "loader": None,
+    },
+    "cuda": {
+        "resnet50-bf16": network("resnet50", 256, 224, precision="bf16"),
+        "resnet50-fp16": network("resnet50", 256, 224, precision="fp16"),
+        "resnet50-tf32": network("resnet50", 256, 224, precision="tf32"),
+        "alexnet-bf16": network("alexnet-torchvision", 512, 224, precision="bf16"),
+        "resnet50-infer": network("resnet50", 256, 224, "infer"),
+    },
+}
+
+
+def job(case, backend):
+    return f'''[network]
+model = "{case["model"]}"
+input = {case["size"]}
+classes = 1000
+[minibatch]
+images = {case["images"]}
+[train]
+steps = 4
+[optimizer]
+nesterov = true
+[schedule]
+kind = "constant"
+rate = 0.001
+[precision]
+activations = "{case["precision"]}"
+'''
+
+
+class Torch:
+    def __init__(self, case, mode, options):
+        command = [sys.executable, HERE / "torch_peer.py", "--mode", mode, "--device", options.device, "--threads", options.threads]
+        for key, value in case.items():
+            command += [f"--{key}", value]
+        self.name, self.memory = f"torch {mode}", {}
+        self.command = [str(word) for word in command]
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def round(self):
+        self.process.stdin.write(f"{STEPS}\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        self.memory = {key: answer[key] for key in ("peak_rss_bytes", "gpu_bytes")}
+        return statistics.median(answer["seconds"])
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Convoy:
+    def __init__(self, case, options, folder):
+        self.name, self.memory, self.limits = "convoy", {}, []
+        (folder / "job.toml").write_text(job(case, options.device))
+        self.sheet = folder / "sheet.json"
+        self.mode = "step" if case["task"] == "train" else "infer"
+        backend = "onednn" if options.device == "cpu" else "cudnn"
+        self.command = [str(options.convoy), "bench", str(folder / "job.toml"), self.mode, "--backend", backend, "--threads",
+                        str(options.threads), "--rounds", str(STEPS), "--out", str(self.sheet), "--quiet"]
+
+    def round(self):
+        process = subprocess.Popen(self.command)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise SystemExit(f"{' '.join(self.command)} ended with {process.returncode}")
+        self.memory = {"peak_rss_bytes": max(usage.ru_maxrss * 1024, self.memory.get("peak_rss_bytes", 0))}
+        sheet = json.loads(self.sheet.read_text())
+        self.context = sheet["context"]
+        times = {b["run_name"]: b["real_time"] / 1e3 for b in sheet["benchmarks"] if b["run_type"] == "aggregate"}
+        return sum(times.values())  # step/train and step/update, or step/infer
+
+    def end(self):
+        pass
+
+
+class Limit(Convoy):
+    """The convolutions alone, each timed where it stands in the step: what no step can be faster than with this oneDNN."""
+
+    def __init__(self, case, options, folder):
+        super().__init__(case, options, folder)
+        self.name = "convolutions alone"
+        self.command[3] = "layers"
+
+    def round(self):
+        super().round()
+        sheet = json.loads(self.sheet.read_text())
+        return sum(b["real_time"] / 1e3 for b in sheet["benchmarks"]
+                   if b["run_type"] == "aggregate" and b["run_name"].startswith("kind/conv/"))
+
+
+class Loader:
+    """Decoding by one thread: convoy's loader on the packed set, torchvision's two decoders on the same files in memory."""
+
+    def __init__(self, how, options, folder):
+        self.name, self.how, self.memory = how, how, {}
+        self.files = sorted(path for path in options.images.glob("*/*") if path.is_file())[:400]
+        self.data = [path.read_bytes() for path in self.files]
+        self.command = [f"{how} of {len(self.files)} files"]
+        if how == "convoy":
+            import shutil
+            for path in self.files:
+                to = folder / "images" / path.parent.name / path.name
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, to)
+            subprocess.run([options.convoy, "pack", folder / "images", "--out", folder / "set", "--quiet"], check=True)
+            self.bench = Convoy(network("resnet50", 32, 224), options, folder)
+            command = self.bench.command
+            command[3:4] = ["loader", "--train", str(folder / "set")]
+            command[command.index("--threads") + 1] = "1"
+            self.command = command
+
+    def round(self):
+        if self.how == "convoy":
+            seconds = self.bench.round()
+            self.memory, self.context = self.bench.memory, self.bench.context
+            return seconds / (4 * 32)
+        import io
+
+        import torch
+        import torchvision
+        from PIL import Image
+        torch.set_num_threads(1)
+        t = torchvision.transforms
+        whole = t.Compose([t.RandomResizedCrop(224), t.RandomHorizontalFlip(), t.ToTensor(),
+                           t.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))])
+        started = time.perf_counter()
+        for data in self.data:
+            if self.how == "torchvision with PIL":
+                whole(Image.open(io.BytesIO(data)).convert("RGB"))
+            else:
+                torchvision.io.decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), torchvision.io.ImageReadMode.RGB)
+        return (time.perf_counter() - started) / len(self.data)
+
+    def end(self):
+        pass
+
+
+def interval(values):
+    """Of order statistics that hold the median with 95 %; the extremes of fewer than six."""
+    values, n = sorted(values), len(values)
+    cut = 0
+    while 2 * sum(math.comb(n, i) for i in range(cut + 2)) / 2**n <= 0.05:
+        cut += 1
+    return values[cut], values[n - 1 - cut]
+
+
+def competitors(name, case, options, folder):
+    if case is None:
+        return [Loader(how, options, folder) for how in ("convoy", "torchvision with PIL", "libjpeg-turbo, full decode")]
+    ours = [Convoy(case, options, folder)]
+    if options.device == "cpu" and name == "resnet50":
+        ours.append(Limit(case, options, folder))
+    return ours + [Torch(case, mode, options) for mode in ("eager", "channels_last", "compile")]
+
+
+def compete(name, case, options):
+    with tempfile.TemporaryDirectory(prefix="convoy-peers-") as scratch:
+        every = competitors(name, case, options, Path(scratch))
+        times = {one.name: [] for one in every}
+        for round_ in range(options.rounds):
+            turn = round_ % len(every)  # who begins changes
+            for one in every[turn:] + every[:turn]:
+                times[one.name].append(one.round())
+            print(f"{name}, round {round_ + 1}: " + ", ".join(f"{key} {1e3 * value[-1]:.1f} ms" for key, value in times.items()),
+                  file=sys.stderr, flush=True)
+        for one in every:
+            one.end()
+        images = 1 if case is None else case["images"]
+        entry = {"case": name, **(case or {}), "context": every[0].context, "competitors": []}
+        for one in every:
+            ratios = [theirs / ours for theirs, ours in zip(times[one.name], times["convoy"])]
+            entry["competitors"].append({"name": one.name, "command": " ".join(one.command).replace(scratch, "SCRATCH"),
+                                         "seconds": times[one.name], "images_per_s": images / statistics.median(times[one.name]),
+                                         "ratio": statistics.median(ratios), "ratio_interval": interval(ratios), **one.memory})
+        return entry
+
+
+def table(entries):
+    lines = ["| case | | images/s | time, of convoy's | peak memory, MiB |", "|---|---|---|---|---|"]
+    for entry in entries:
+        for one in entry["competitors"]:
+            low, high = one["ratio_interval"]
+            memory = one.get("gpu_bytes") or one.get("peak_rss_bytes")
+            ratio = "" if one["name"] == "convoy" else f"{one['ratio']:.2f} ({low:.2f} to {high:.2f})"
+            lines.append(f"| {entry['case']} | {one['name']} | {one['images_per_s']:.1f} | {ratio} | "
+                         f"{memory / 2**20:.0f} |" if memory else
+                         f"| {entry['case']} | {one['name']} | {one['images_per_s']:.1f} | {ratio} | |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--convoy", type=Path, default=ROOT / "build/bin/convoy")
+    parser.add_argument("--device", choices=sorted(CASES), default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("cases", nargs="*")
+    options = parser.parse_args()
+    import torch
+    import torchvision
+    cases = CASES[options.device]
+    for name in options.cases:
+        if name not in cases:
+            parser.error(f"there is no case {name}; there are {', '.join(cases)}")
+    wanted = options.cases or [name for name in cases if name != "loader" or options.images]
+    flags = Path("/proc/cpuinfo").read_text()
+    if options.device == "cpu" and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
+        wanted = [name for name in wanted if not name.endswith("bf16") or name in options.cases]
+    entries = [compete(name, cases[name], options) for name in wanted]
+    report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+              "command": " ".join(["results/peers/run.sh", *sys.argv[1:]]), "device": options.device,
+              "machine": torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or platform.machine(),
+              "isa": torch.backends.cpu.get_cpu_capability(), "rounds": options.rounds, "steps": STEPS,
+              "torch": torch.__version__, "torchvision": torchvision.__version__, "cases": entries}
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(table(entries))
+
+
+if __name__ == "__main__":
+    main()

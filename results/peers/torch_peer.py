@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""One PyTorch competitor of peers.py: builds its network once, then answers each line "N" on standard input with the seconds of N
+steps, as JSON. A step is forward, backward and SGD with Nesterov momentum, or forward alone; the first ones are not counted.
+
+  torch_peer.py --model resnet50 --images 32 --size 224 --mode eager|channels_last|compile [--task train|infer]
+                [--precision f32|tf32|bf16|fp16] [--device cpu|cuda] [--threads 2]
+"""
+import argparse
+import json
+import resource
+import sys
+import time
+
+import torch
+import torchvision
+
+MODELS = {"resnet50": "resnet50", "resnet18": "resnet18", "alexnet-torchvision": "alexnet"}  # convoy's names
+KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def build(options):
+    torch.manual_seed(1)
+    layout = torch.contiguous_format if options.mode == "eager" else torch.channels_last
+    net = getattr(torchvision.models, MODELS[options.model])().to(options.device).to(memory_format=layout)
+    net.train(options.task == "train")
+    x = torch.randn(options.images, 3, options.size, options.size, device=options.device).to(memory_format=layout)
+    y = torch.arange(options.images, device=options.device) % 1000
+    optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    scaler = torch.amp.GradScaler(options.device, enabled=options.precision == "fp16" and options.device == "cuda")
+    kind = KINDS.get(options.precision)
+
+    def forward():
+        with torch.autocast(options.device, dtype=kind, enabled=kind is not None):
+            out = net(x)
+            return torch.nn.functional.cross_entropy(out, y) if options.task == "train" else out
+
+    compiled = torch.compile(forward) if options.mode == "compile" else forward
+
+    def train():
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(compiled()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    def infer():
+        with torch.inference_mode():
+            compiled()
+
+    return train if options.task == "train" else infer
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=sorted(MODELS), required=True)
+    parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--mode", choices=["eager", "channels_last", "compile"], required=True)
+    parser.add_argument("--task", choices=["train", "infer"], default="train")
+    parser.add_argument("--precision", choices=["f32", "tf32", "bf16", "fp16"], default="f32")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision == "tf32"
+    step = build(options)
+    wait = torch.cuda.synchronize if options.device == "cuda" else lambda: None
+    for _ in range(2 if options.device == "cpu" else 20):
+        step()
+    for line in sys.stdin:
+        seconds = []
+        for _ in range(int(line)):
+            wait()
+            started = time.perf_counter()
+            step()
+            wait()
+            seconds.append(time.perf_counter() - started)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        gpu = torch.cuda.max_memory_reserved() if options.device == "cuda" else 0
+        print(json.dumps({"seconds": seconds, "peak_rss_bytes": memory, "gpu_bytes": gpu}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
