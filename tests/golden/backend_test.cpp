@@ -145,9 +145,15 @@ class Trial {
 
 }  // namespace
 
+// At small size the rates are such that float32's rounding grows without bound in 20 steps (dump.py): one step of each
+// network, and the training of one that has no batch norm.
 TEST_CASE("the fused plan agrees with PyTorch in float64 within float32's rounding", "[fused]") {
-  const std::string network = GENERATE("resnet18", "alexnet-original", "alexnet-bn");
-  DYNAMIC_SECTION(network) { Trial("fused", "full-" + network).check_first_step(); }
+  const std::string network = GENERATE(from_range(networks));
+  DYNAMIC_SECTION(network) {
+    Trial trial("fused", "small-" + network);
+    trial.check_first_step();
+    if (network == "alexnet-original") trial.check_training();
+  }
 }
 
 TEST_CASE("float32 agrees with PyTorch in float64 within its rounding", "[onednn]") {
