@@ -38,6 +38,12 @@ Graph everything() {
   return g.finish();
 }
 
+Graph alexnet_of(AlexnetOptions::Kind kind) {
+  AlexnetOptions options;
+  options.kind = kind;
+  return alexnet(options);
+}
+
 constexpr int images = 4;
 
 struct Given {
@@ -222,7 +228,8 @@ TEST_CASE("fused plan: info names every step's implementation or what it was fus
   CHECK(of("b.norm", Pass::forward).implementation == "fused into block");
   CHECK(of("b.norm", Pass::backward).implementation == "fused into block");
   CHECK(of("block.relu", Pass::backward).implementation == "convoy:sum");  // of its readers' gradients
-  CHECK(of("block", Pass::backward).implementation.starts_with("interpreter:norm backward, interpreter:norm backward"));
+  CHECK(of("block", Pass::backward)
+            .implementation.starts_with("interpreter:norm backward, interpreter:norm backward"));
   CHECK(of("stem", Pass::forward).implementation == "interpreter:conv forward");
   CHECK(of("stem", Pass::forward).flops > 0);
   CHECK(info.activation_bytes > 0);
@@ -234,7 +241,7 @@ TEST_CASE(
   std::vector<Graph> graphs{resnet({.depth = 50, .norm = {}}), everything()};
   for (auto kind :
        {AlexnetOptions::Kind::original, AlexnetOptions::Kind::bn, AlexnetOptions::Kind::torchvision})
-    graphs.push_back(alexnet({.kind = kind, .norm = {}}));
+    graphs.push_back(alexnet_of(kind));
   for (const Graph& graph : graphs)
     for (const bool keep_values : {false, true})
       for (const Mode mode : {Mode::training, Mode::inference}) {
