@@ -1,6 +1,6 @@
 // Own operations as launches of element bodies: with_body calls launch(body, count) for each, in order; body(i) for all
 // 0 <= i < count may run at once and in any order, and no two write the same element. The host loops over them
-// (host_code.cpp), CUDA makes a kernel of each: the same source computes the same numbers, up to the libraries' exp, log
+// (host_device.cpp), CUDA makes a kernel of each: the same source computes the same numbers, up to the libraries' exp, log
 // and pow, where the compiler contracts nothing into FMA (nvcc: -fmad=false).
 // Sums are taken in an order that the shapes alone decide. `workspace` has workspace_of(operation, bound) bytes, aligned
 // to 16; addresses of tensors too.

@@ -13,9 +13,9 @@ struct alignas(sizeof(T) * width) Lanes {
 
 constexpr int most_parts = 8;
 
+// Where `positive` is given and not above zero: 0 (a NaN lets the gradient pass, as everywhere).
 template <class T, int width>
-struct
-    SumBody {  // where `positive` is given and not above zero: 0 (a NaN lets the gradient pass, as everywhere)
+struct SumBody {
   const Lanes<T, width>* parts[most_parts];
   int count;
   const Lanes<T, width>* positive;  // may be null

@@ -71,8 +71,9 @@ std::unique_ptr<Backend> make_fused(std::string name, std::shared_ptr<fused::Dev
   return std::make_unique<FusedBackend>(std::move(name), std::move(device), options);
 }
 
-std::unique_ptr<Backend> make_fused(int threads) {
-  return make_fused("fused", fused::make_host_device({.threads = threads}), {.threads = threads});
+std::unique_ptr<Backend> make_fused(int threads, Precision precision) {
+  return make_fused("fused", fused::make_host_device({.threads = threads}),
+                    {.precision = precision, .threads = threads});
 }
 
 }  // namespace convoy

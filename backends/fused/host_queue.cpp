@@ -24,12 +24,10 @@ void HostMark::ask() {
 }
 
 void HostMark::reach(std::exception_ptr error) {
-  {
-    const std::lock_guard lock(mutex_);
-    ++reached_;
-    error_ = std::move(error);
-  }
-  changed_.notify_all();
+  const std::lock_guard lock(mutex_);
+  ++reached_;
+  error_ = std::move(error);
+  changed_.notify_all();  // under the lock: who waits may destroy the mark
 }
 
 HostQueue::HostQueue() : worker_([this] { work(); }) {}

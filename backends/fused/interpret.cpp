@@ -43,11 +43,13 @@ void add_product(int64_t rows, int64_t columns, int64_t depth, Operand a, const 
     for (int64_t m = 0; m < rows; m += tile_rows) {
       const Operand left{a.data + m * a.row, a.row, a.column};
       float* to = c + m * c_row + n;
-      if (m + tile_rows <= rows && n + tile_columns <= columns)
-        full_tile<tile_rows>(depth, left, b + n, b_row, to, c_row);
+      const int64_t tall = std::min(tile_rows, rows - m), wide = std::min(tile_columns, columns - n);
+      if (wide < tile_columns)
+        edge_tile(tall, wide, depth, left, b + n, b_row, to, c_row);
+      else if (tall < tile_rows)
+        full_tile<1>(depth, left, b + n, b_row, to, c_row);
       else
-        edge_tile(std::min(tile_rows, rows - m), std::min(tile_columns, columns - n), depth, left, b + n,
-                  b_row, to, c_row);
+        full_tile<tile_rows>(depth, left, b + n, b_row, to, c_row);
     }
 }
 

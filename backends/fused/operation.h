@@ -65,8 +65,8 @@ struct UnpackWeightGradient {  // KRSC -> f32 OIHW of the arena, divided by the 
   Id from, to;
   int groups = 1;
 };
-struct
-    UnpackVectorGradient {  // to[c] = (sum of the vectors) / loss scale: biases, batch norm's scale and shift
+// to[c] = (sum of the vectors) / loss scale: biases, batch norm's scale and shift
+struct UnpackVectorGradient {
   std::vector<Id> from;
   Id to;
 };
@@ -81,8 +81,8 @@ struct NormFold {
   float epsilon = 1e-5f;
   Id scale, shift, mean, variance, to_scale, to_shift, bias = -1;
 };
-struct
-    ScaleShift {  // y = x scale + shift [+ addend] [then ReLU]: inference where no convolution takes it along
+// y = x scale + shift [+ addend] [then ReLU]: inference where no convolution takes it along
+struct ScaleShift {
   Id x, scale, shift, addend = -1, y;
   bool relu = false;
 };

@@ -54,7 +54,7 @@ class Trial {
         report_(fmt::format("float32 {} {} (bounds {:.1e}, {:.1e})", backend, file, bounds_.values,
                             bounds_.gradients)) {}
 
-  void check_first_step() {
+  void check_first_step(bool gradients = true) {
     for (bool keep_values : {true, false}) {
       const auto plan = backend_->compile(program_, arena_, {.keep_values = keep_values});
       file_.start(arena_, graph_);
@@ -68,7 +68,7 @@ class Trial {
         const std::string key = "value " + graph_.nodes[n].name;
         if (there) check<float>("values", file_.first(key), key, value, bounds_.values);
       }
-      for (size_t p = 0; p < graph_.params.size(); ++p) {
+      for (size_t p = 0; gradients && p < graph_.params.size(); ++p) {
         const std::string key = "d " + graph_.params[p].name;
         check<float>("weight gradients", file_.first(key), key, arena_.param_grad(static_cast<int>(p)),
                      bounds_.gradients);
@@ -146,9 +146,14 @@ class Trial {
 
 }  // namespace
 
+// Values of every small network. Gradients where a bound can be given for few elements: one ReLU that float32 takes the
+// other way weighs much in the ResNets' maps of 2x2, so theirs are compared at full size.
 TEST_CASE("the fused plan agrees with PyTorch in float64 within float32's rounding", "[fused]") {
-  const std::string network = GENERATE("resnet18", "alexnet-original", "alexnet-bn");
-  DYNAMIC_SECTION(network) { Trial("fused", "full-" + network).check_first_step(); }
+  const std::string network = GENERATE(from_range(networks));
+  DYNAMIC_SECTION(network) {
+    Trial("fused", "small-" + network).check_first_step(network.starts_with("alexnet"));
+    if (network == "resnet18") Trial("fused", "full-resnet18").check_first_step();
+  }
 }
 
 TEST_CASE("float32 agrees with PyTorch in float64 within its rounding", "[onednn]") {

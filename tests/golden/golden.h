@@ -48,7 +48,10 @@ class File {
   int images() const { return json_.at("images"); }
   int steps() const { return json_.at("steps"); }
   double loss() const { return json_.at("losses")[0]; }
-  double float32_error(const std::string& heading) const { return json_.at("float32").at(heading); }
+  // What PyTorch in float32 does by the same measure; 0 where the file does not have it.
+  double float32_error(const std::string& heading) const {
+    return json_.contains("float32") ? json_.at("float32").at(heading).get<double>() : 0.0;
+  }
   const nlohmann::json& optimizers() const { return json_.at("optimizers"); }
   Summary first(const std::string& key) const { return summary(json_.at("first"), key); }
   static Summary summary(const nlohmann::json& table, const std::string& key);
