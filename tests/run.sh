@@ -49,6 +49,9 @@ step build-gcc-openmpi jobs/launch/build.sh build -DMPI_CXX_COMPILER=mpicxx.open
 for rung in unit data parity golden; do step $rung build/bin/test_$rung; done
 for rung in mpi train; do step $rung-openmpi tests/$rung/run.sh build; done
 for rung in replay cli compare observe interop simulate launch faults gpu; do step $rung tests/$rung/run.sh build; done
+step roofline build/bin/test_roofline
+step deviceless tests/gpu/deviceless.sh build
+step old-headers tests/gpu/old_headers.sh
 if [ $quick = no ]; then
   step build-gcc-mpich jobs/launch/build.sh build-mpich -DMPI_CXX_COMPILER=mpicxx.mpich -DCONVOY_WERROR=ON -- convoy test_mpi test_train
   for rung in mpi train; do step $rung-mpich tests/$rung/run.sh build-mpich; done

@@ -48,6 +48,7 @@ class CudaDevice final : public fused::Device {
     facts.library = library_version();
     facts.isa = "sm_" + std::to_string(10 * properties.major + properties.minor);
     facts.hardware = properties.name;
+    facts.separate = properties.major < 8;
     use();
     cuda_check(cudaMemGetInfo(&facts.free, &facts.memory), "tell its free memory");
     return facts;
@@ -70,8 +71,8 @@ class CudaDevice final : public fused::Device {
                                        Precision precision, bool repeatable) override {
     if (!fused::is_library(operation)) return std::make_unique<KernelCode>(operation, bound);
     use();
-    return make_library_code(operation, bound, {.precision = precision, .repeatable = repeatable}, *own_,
-                             cache_);
+    const Demands demands{.precision = precision, .repeatable = repeatable, .legacy = facts().separate};
+    return make_library_code(operation, bound, demands, *own_, cache_);
   }
 
  private:

@@ -9,6 +9,7 @@
 
 #include "backends/cudnn/cuda_check.h"
 #include "backends/cudnn/cuda_memory.h"
+#include "backends/cudnn/legacy.h"
 #include "backends/cudnn/operands.h"
 
 namespace convoy::cudnn {
@@ -85,8 +86,10 @@ std::unique_ptr<fused::Code> make_library_code(const Operation& operation, const
     Timer timer;
     if (!demands.repeatable)
       timer = [&](LibraryPlan& candidate) { return milliseconds_of(candidate, bound, queue); };
-    plan = build(operation, bound.tensors, demands, {.handle = queue.library(), .description = {}}, timer);
-    cache.keep(key, plan->serialize());
+    plan = demands.legacy
+               ? build_legacy(operation, bound.tensors, demands, queue.library(), timer)
+               : build(operation, bound.tensors, demands, {.handle = queue.library(), .description = {}}, timer);
+    if (const std::string text = plan->serialize(); !text.empty()) cache.keep(key, text);
   }
   return std::make_unique<LibraryCode>(std::move(plan), bound);
 }

@@ -31,6 +31,7 @@ struct Demands {
   Precision precision = Precision::f32;  // f32: no engine that multiplies with fewer bits (TF32)
   bool repeatable = false;               // no engine that may give other bits for the same inputs
   size_t workspace_limit = size_t{1} << 30;
+  bool legacy = false;  // the older interface: legacy.h
 };
 
 struct DeviceMemory {

@@ -40,14 +40,16 @@ struct NormFoldBody {  // scale, shift and bias may be null; padded channels bec
 
 template <class T>
 struct ScaleShiftBody {
-  const T *x, *addend;  // addend may be null
+  const T *x, *addend;         // all but x and y may be null
   const float *scale, *shift;
   T* y;
   int c;
   bool relu;
   CONVOY_PORTABLE void operator()(int64_t i) const {
     const int channel = split(i, c).last;
-    float value = load(x[i]) * scale[channel] + shift[channel];
+    float value = load(x[i]);
+    if (scale != nullptr) value *= scale[channel];
+    if (shift != nullptr) value += shift[channel];
     if (addend != nullptr) value += load(addend[i]);
     store(y[i], relu && value < 0 ? 0.0f : value);
   }

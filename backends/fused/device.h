@@ -69,6 +69,7 @@ struct DeviceFacts {
   std::string library, isa, hardware;  // as DeviceInfo
   int align16 = 8, align32 = 4;        // channels are padded to multiples of it
   size_t memory = 0, free = 0;         // bytes
+  bool separate = false;               // wants Recipes as separate.h rewrites them
 };
 
 struct Bound {  // a Recipe's tensors with their addresses on this device

@@ -3,11 +3,23 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "backends/fused/separate.h"
 #include "base/error.h"
 #include "net/cost.h"
 
 namespace convoy::fused {
+namespace {
+
+Recipe recipe_for(const Device& device, const Program& program, Arena& arena, const CompileOptions& options,
+                  Precision precision) {
+  const DeviceFacts facts = device.facts();
+  Recipe recipe = plan(program, arena, options, precision, align_of(facts, precision));
+  return facts.separate ? separate(std::move(recipe)) : recipe;
+}
+
+}  // namespace
 
 FusedPlan::FusedPlan(const Program& program, Arena& arena, const CompileOptions& options,
                      std::shared_ptr<Device> device, const FusedOptions& fused)
@@ -15,7 +27,7 @@ FusedPlan::FusedPlan(const Program& program, Arena& arena, const CompileOptions&
       program_(program),
       arena_(arena),
       options_(fused),
-      recipe_(plan(program_, arena, options, fused.precision, align_of(device_->facts(), fused.precision))),
+      recipe_(recipe_for(*device_, program_, arena, options, fused.precision)),
       placement_(place(recipe_)),
       planned_(allocate(*device_, placement_.planned, Place::device)),
       persistent_(allocate(*device_, placement_.persistent, Place::device)),

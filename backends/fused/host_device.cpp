@@ -64,7 +64,8 @@ class HostDevice final : public Device {
             .align16 = options_.align,
             .align32 = options_.align,
             .memory = memory_,
-            .free = memory_ - std::min(memory_, used_)};
+            .free = memory_ - std::min(memory_, used_),
+            .separate = options_.separate};
   }
 
   std::byte* allocate(size_t bytes, Place) override {

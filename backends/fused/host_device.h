@@ -11,8 +11,9 @@ namespace convoy::fused {
 
 struct HostOptions {
   int threads = 1;
-  int align = 1;      // channels are padded to multiples of it; a GPU's 8 or 4 for tests of padding
-  size_t memory = 0;  // bytes that may be allocated; 0: no limit
+  int align = 1;          // channels are padded to multiples of it; a GPU's 8 or 4 for tests of padding
+  size_t memory = 0;      // bytes that may be allocated; 0: no limit
+  bool separate = false;  // as DeviceFacts, for tests
 };
 
 std::unique_ptr<Device> make_host_device(const HostOptions& options);

@@ -37,7 +37,7 @@ struct Fields {
     for (Id id : {op.y, op.mask, op.mean, op.inv_std, op.variance}) write(id);
   }
   void operator()(const NormBackward& op) const {
-    read(op.dy, op.mask, op.x, op.mean, op.inv_std, op.scale);
+    read(op.dy, op.mask, op.x, op.mean, op.inv_std, op.scale, op.y, op.shift);
     for (Id id : {op.dx, op.d_addend, op.dscale, op.dshift}) write(id);
   }
   void operator()(const PackImages& op) const { copy(op.from, op.to); }

@@ -15,7 +15,7 @@
 
 namespace convoy::fused {
 
-// y = conv(x, w) [* scale + shift] [+ addend] [then ReLU]; scale, shift: f32 by channel. A Linear is a convolution whose
+// y = conv(x, w) [* scale] [+ shift] [+ addend] [then ReLU]; scale, shift: f32 by channel. A Linear is a convolution whose
 // kernel is the whole map.
 struct ConvForward {
   Conv conv;
@@ -45,6 +45,9 @@ struct NormForward {
 struct NormBackward {
   int first = 0, count = 0;
   Id dy, mask = -1, x, mean, inv_std, scale, dx, d_addend = -1, dscale, dshift;
+  // Of the forward pass, where the device wants them again (separate.h).
+  Id y = -1, shift = -1;
+  float epsilon = 1e-5f;
 };
 
 // --- own operations -------------------------------------------------------------------------------------------------

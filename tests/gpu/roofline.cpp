@@ -1,0 +1,157 @@
+// Parity P of the fused plan: what its operations must move and compute, against rooflines. Prints ResNet-50's training step by
+// kind of operation in bytes of DRAM and flops an image, and the images a second that three GPUs' memory and tensor
+// cores allow, operation by operation; then compares with an independent count of the network (He et al. 2016's v1.5, 16
+// bits, weights neglected) and exits with 1 where they differ by more than `tolerance`. That count lets the convolution
+// which makes one part of a gradient add the other; this plan has an operation for it, which moves two maps more.
+//   test_roofline
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <iterator>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "backends/fused/recipe.h"
+#include "base/error.h"
+#include "net/resnet.h"
+
+namespace {
+
+using namespace convoy;
+using fused::Id;
+using fused::Instruction;
+using fused::Recipe;
+
+constexpr int images = 250;  // no filter has as many outputs, so a map is known by them
+constexpr double tolerance = 0.03;
+
+struct Work {
+  double bytes = 0, flops = 0;  // of one image
+  Work& operator+=(const Work& other) {
+    bytes += other.bytes;
+    flops += other.flops;
+    return *this;
+  }
+};
+
+// Batch norm either reads its maps twice (once for the sums) or keeps them on the chip in between.
+class Count {
+ public:
+  Count(const Recipe& recipe, int norm_passes, bool sums)
+      : recipe_(recipe), passes_(norm_passes), sums_(sums) {}
+
+  Work of(const fused::Operation& operation) const {
+    Work work;
+    for (const Id id : reads(operation)) work.bytes += map_bytes(id);
+    for (const Id id : writes(operation)) work.bytes += map_bytes(id);
+    std::visit([&](const auto& op) { add(op, work); }, operation);
+    work.bytes /= images;
+    work.flops /= images;
+    return work;
+  }
+
+ private:
+  const fused::Tensor& at(Id id) const { return recipe_.tensors[static_cast<size_t>(id)]; }
+  double map_bytes(Id id) const {  // vectors, weights and what is absent weigh nothing
+    return id < 0 || at(id).n != images ? 0 : static_cast<double>(at(id).bytes());
+  }
+  void add_conv(Id w, Id y, Work& work) const {  // multiply-adds: every output by its window of weights
+    work.flops +=
+        2.0 * static_cast<double>(at(y).elements()) * static_cast<double>(at(w).elements()) / at(w).n;
+  }
+  void add(const fused::ConvForward& op, Work& work) const { add_conv(op.w, op.y, work); }
+  void add(const fused::ConvBackwardData& op, Work& work) const { add_conv(op.w, op.dy, work); }
+  void add(const fused::ConvBackwardWeights& op, Work& work) const { add_conv(op.dw, op.dy, work); }
+  void add(const fused::NormForward& op, Work& work) const { work.bytes += (passes_ - 1) * map_bytes(op.x); }
+  void add(const fused::NormBackward& op, Work& work) const {
+    for (const Id id : {op.x, op.dy, op.mask}) work.bytes += (passes_ - 1) * map_bytes(id);
+  }
+  void add(const fused::Sum& op, Work& work) const {
+    if (!sums_) work.bytes -= 2 * map_bytes(op.y);
+  }
+  template <class Own>
+  void add(const Own&, Work&) const {}
+
+  const Recipe& recipe_;
+  int passes_;
+  bool sums_;  // with all that they move
+};
+
+struct Gpu {
+  const char* name;
+  double bytes_a_second, flops_a_second;  // copies and matrix products as measured, not as on the data sheet
+};
+constexpr Gpu gpus[] = {{"H100", 3.0e12, 650e12}, {"H200", 4.3e12, 650e12}, {"A100", 1.8e12, 250e12}};
+
+struct Expected {
+  int passes;
+  double megabytes;
+  double images_a_second[3];  // by Gpu
+};
+// The independent count's: 24.30 GFLOP an image; MB an image; each operation bound by its bytes or its flops.
+constexpr double expected_gflop = 24.30;
+constexpr Expected expected[] = {{2, 348, {7810, 10300, 4210}}, {1, 280, {9490, 12300, 5000}}};
+
+bool agrees(const std::string& what, double found, double wanted) {
+  const bool good = std::abs(found - wanted) <= tolerance * wanted;
+  fmt::print("  {:<44} {:>9.4g}   independent count {:>9.4g}   {:+.1f} %{}\n", what, found, wanted,
+             100 * (found / wanted - 1), good ? "" : "   DIFFERS");
+  return good;
+}
+
+bool compare(const Recipe& recipe, const Expected& wanted) {
+  const Count count(recipe, wanted.passes, true), without_sums(recipe, wanted.passes, false);
+  std::map<std::string, Work> kinds;
+  Work total, counted;
+  double seconds[std::size(gpus)] = {}, counted_seconds[std::size(gpus)] = {};
+  const auto at_roofline = [](const Work& work, const Gpu& gpu) {
+    return std::max(work.bytes / gpu.bytes_a_second, work.flops / gpu.flops_a_second);
+  };
+  for (const Instruction& instruction : recipe.body) {
+    const Work work = count.of(instruction.operation), less = without_sums.of(instruction.operation);
+    kinds[name_of(instruction.operation)] += work;
+    total += work;
+    counted += less;
+    for (size_t g = 0; g < std::size(gpus); ++g) {
+      seconds[g] += at_roofline(work, gpus[g]);
+      counted_seconds[g] += at_roofline(less, gpus[g]);
+    }
+  }
+  fmt::print("batch norm in {} pass{} over memory\n", wanted.passes, wanted.passes == 1 ? "" : "es");
+  for (const auto& [kind, work] : kinds)
+    if (work.bytes > 1e4)
+      fmt::print("  {:<24} {:>8.1f} MB   {:>8.2f} GFLOP an image\n", kind, work.bytes / 1e6,
+                 work.flops / 1e9);
+  fmt::print("  {:<24} {:>8.1f} MB   {:>8.2f} GFLOP an image; at the roofline:", "together",
+             total.bytes / 1e6, total.flops / 1e9);
+  for (size_t g = 0; g < std::size(gpus); ++g)
+    fmt::print(" {} {:.0f} images/s", gpus[g].name, 1 / seconds[g]);
+  fmt::print("\n  with gradients added where they are made:\n");
+  bool good = agrees("MB an image", counted.bytes / 1e6, wanted.megabytes);
+  good &= agrees("GFLOP an image", counted.flops / 1e9, expected_gflop);
+  for (size_t g = 0; g < std::size(gpus); ++g)
+    good &= agrees(fmt::format("images a second on {} at the roofline", gpus[g].name), 1 / counted_seconds[g],
+                   wanted.images_a_second[g]);
+  return good;
+}
+
+}  // namespace
+
+int main() try {
+  const Graph graph = resnet({});
+  const Program program = lower(graph, images);
+  Arena arena(graph, program.layout, 0);
+  const Recipe recipe = fused::plan(program, arena, {}, Precision::bf16, 8);
+  fmt::print("{}: the training step of {} images, 16 bits\n", graph.name, images);
+  bool good = true;
+  for (const Expected& one : expected) good &= compare(recipe, one);
+  fmt::print("roofline: {}\n", good ? "all passed" : "the plan is not what the independent count says");
+  return good ? 0 : 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "test_roofline: %s\n", error.what());
+  return 1;
+}
