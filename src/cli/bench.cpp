@@ -40,7 +40,8 @@ struct Flags {
   std::string job, train, out, against, backend = "onednn";
   std::vector<std::string> overrides, modes;
   int threads = 0, rounds = 7;
-  bool oversubscribe = false, quiet = false, json = false;
+  bool oversubscribe = false;
+  Voice voice;
   bool asks(const char* mode) const { return std::ranges::find(modes, mode) != modes.end(); }
 };
 
@@ -171,7 +172,7 @@ class Bench {
 
   void allreduce() {
     if (comm_.size() == 1) {
-      fmt::print(stderr, "allreduce: one rank has nobody to sum with; start several with mpirun\n");
+      flags_.voice.log().warn("allreduce: one rank has nobody to sum with; start several with mpirun");
       return;
     }
     const auto bytes = static_cast<size_t>(
@@ -262,9 +263,9 @@ int bench(const Flags& flags, Communicator& comm) {
   if (comm.rank() != 0) return 0;
   const Json json = google_benchmark_json(sheet);
   if (!flags.out.empty()) replace_file(flags.out, json.dump(1) + "\n");
-  if (flags.json)
+  if (flags.voice.json)
     print_json(json);
-  else if (!flags.quiet)
+  else if (!flags.voice.quiet)
     print_sheet(sheet);
   return 0;
 }
@@ -287,7 +288,7 @@ int bench_against(const Flags& flags, const Context& context) {
   const Duel result = duel(ours, theirs, flags.rounds);
   if (!flags.out.empty())
     replace_file(flags.out, Json{{"ours", result.ours}, {"theirs", result.theirs}}.dump(1) + "\n");
-  if (flags.json)
+  if (flags.voice.json)
     print_json(Json{{"ours", result.ours}, {"theirs", result.theirs}});
   else
     print_duel(result);
@@ -333,9 +334,9 @@ void add_bench(CLI::App& app, Context& context) {
           "--against", flags->against,
           "another convoy, e.g. of another build: the two take turns, round by round, and their ratio is printed")
       ->type_name("PROGRAM");
-  command->add_flag("--quiet", flags->quiet, "print no table");
   command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores");
-  add_json(*command, flags->json);
+  add_levels(*command, flags->voice);
+  add_json(*command, flags->voice.json);
   command->callback([&context, flags] {
     if (flags->modes.empty()) flags->modes = {"step", "infer"};
     context.chosen = [flags, &context] {
