@@ -76,11 +76,9 @@ class CudaDevice final : public fused::Device {
   }
 
  private:
-  // Whoever waits for this GPU sleeps; set before the runtime makes its context.
-  static int begin(int gpu) {
+  static int begin(int gpu) {  // whoever waits for this GPU sleeps
+    cuda_check(cudaInitDevice(gpu, cudaDeviceScheduleBlockingSync, cudaInitDeviceFlagsAreValid), "be opened");
     cuda_check(cudaSetDevice(gpu), "be chosen");
-    cuda_check(cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync), "be set up");
-    cuda_check(cudaFree(nullptr), "be opened");
     return gpu;
   }
   void use() const { cuda_check(cudaSetDevice(gpu_), "be chosen"); }

@@ -1,6 +1,7 @@
 // convoy train JOB: one experiment on the ranks that mpirun (or srun, flux, ...) started.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "backends/registry.h"
@@ -145,6 +146,14 @@ PlacementOptions placement_of(const Flags& flags, Communicator& comm) {
   return wanted;
 }
 
+// On the library's road, devices that are all of one kind may sum among themselves.
+DeviceSums sums_of(Backend& backend, const Placement& placement, Communicator& comm) {
+  const auto& all = placement.backends;
+  const bool alike = std::ranges::all_of(all, [&](const std::string& name) { return name == all.front(); });
+  if (placement.reducer.road != Road::library || comm.size() == 1 || !alike) return {};
+  return backend.sums_over(comm);
+}
+
 // An error leaves no run that seems to go on.
 Outcome train_recorded(const Job& job, const RunDirectory& directory) {
   try {
@@ -230,6 +239,9 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   const RunDirectory directory =
       open_run_directory(resume ? flags.resume : flags.out, resume, experiment, comm);
   const Log log = flags.voice.log(comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
+  const DeviceSums sums = sums_of(*backend, placement, comm);
+  Communicator& job_comm = sums.communicator ? *sums.communicator : comm;
+  if (comm.rank() == 0 && !sums.note.empty()) log.info("{}", sums.note);
   for (const std::string& line : affinity.map) log.detail("{}", line);
   if (comm.rank() == 0)
     for (const std::string& line : affinity.warnings) log.warn("{}", line);
@@ -244,7 +256,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
       if (!fs::exists(directory.classes())) write_class_names(directory.classes(), names_of(*sets.training));
       const Progress::Style style = flags.voice.quiet ? Progress::Style::none : Progress::detect();
       record = std::make_unique<RunRecord>(RunFacts{directory, experiment, sets.train, sets.held_out,
-                                                    placement, context.arguments, comm.library()},
+                                                    placement, context.arguments, job_comm.library()},
                                            log, Progress(style, log));
     }
     const auto observers = observe(flags.observe, tracing, std::move(record),
@@ -255,7 +267,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
     return train_recorded({.experiment = experiment,
                            .placement = placement,
                            .graph = graph,
-                           .comm = comm,
+                           .comm = job_comm,
                            .backend = *backend,
                            .images = *loaders.images,
                            .held_out = loaders.held_out.get(),

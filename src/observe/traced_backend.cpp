@@ -55,6 +55,7 @@ class TracedBackend final : public Backend {
     return std::make_unique<TracedPlan>(backend_->compile(program, arena, options), sink_);
   }
   Vector& vector() override { return backend_->vector(); }
+  DeviceSums sums_over(Communicator& ranks) override { return backend_->sums_over(ranks); }
 
  private:
   std::unique_ptr<Backend> backend_;

@@ -12,6 +12,7 @@
 #include "net/program.h"
 #include "port/arena.h"
 #include "port/batch.h"
+#include "port/communicator.h"
 
 namespace convoy {
 
@@ -112,6 +113,12 @@ struct DeviceInfo {
   int threads = 1;
 };
 
+// What a backend's devices do of a job's sums among themselves.
+struct DeviceSums {
+  std::unique_ptr<Communicator> communicator;  // null: nothing
+  std::string note;                            // for the log: what is used, or why it is not
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -122,6 +129,9 @@ class Backend {
                                         const CompileOptions& options) = 0;
   std::unique_ptr<Plan> compile(const Program& program, Arena& arena) { return compile(program, arena, {}); }
   virtual Vector& vector() = 0;
+  // A communicator around `ranks`, which must outlive it, whose start_sum() is the devices' own (NCCL between GPUs) over
+  // memory from allocate(). Collective over ranks that all have this backend.
+  virtual DeviceSums sums_over(Communicator& /*ranks*/) { return {}; }
 };
 
 }  // namespace convoy

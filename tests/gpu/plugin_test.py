@@ -32,6 +32,6 @@ class Plugin(probe_test.Host):
     def test_its_errors_come_through_the_door(self):
         """Where the driver lets the CUDA runtime down, here because it is none: one sentence, from info as from train."""
         host = self.here("13000 0 90:0:0")
-        self.refused(1, "train", self.job, *self.sets, "--out", self.folder / "none", "--backend", "cudnn", says="the GPU cannot be chosen",
+        self.refused(1, "train", self.job, *self.sets, "--out", self.folder / "none", "--backend", "cudnn", says="the GPU cannot be opened",
                      env=host)
-        self.assertIn("cudnn          not here: the GPU cannot be chosen", self.must("info", env=host))
+        self.assertIn("cudnn          not here: the GPU cannot be opened", self.must("info", env=host))
