@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/datasets.h"
 #include "cli/elastic.h"
+#include "cli/loaders.h"
 #include "cli/observe.h"
 #include "cli/session.h"
 #include "cli/shares.h"
@@ -18,7 +19,6 @@
 #include "cli/tree.h"
 #include "cli/voice.h"
 #include "comm/affinity.h"
-#include "data/loader.h"
 #include "interop/initial_weights.h"
 #include "net/program.h"
 #include "train/fingerprint.h"
@@ -93,32 +93,6 @@ Experiment read_experiment(const Flags& flags) {
   remember_path(experiment, &InputOptions::held_out, "held_out", flags.held_out);
   remember_weights(experiment, flags);
   return experiment;
-}
-
-std::unique_ptr<Loader> make_rank_loader(const std::shared_ptr<const Dataset>& dataset,
-                                         const Experiment& experiment, bool training,
-                                         const MinibatchOptions& batches, std::vector<int> mine, int threads,
-                                         SpanSink* spans) {
-  LoaderOptions options;
-  options.training = training;
-  options.seed = experiment.train.seed;
-  options.workers = batches.workers;
-  options.batch = batches.images;
-  options.transform = transform_of(experiment.data);
-  options.local_workers = std::move(mine);
-  options.threads = threads;
-  options.spans = spans;
-  return make_loader(dataset, options);
-}
-
-struct Loaders {
-  std::unique_ptr<Loader> images, held_out;
-};
-
-std::vector<int> all_of(const Share& share) {
-  std::vector<int> all;
-  for (int i = 0; i < share.count; ++i) all.push_back(share.first + i);
-  return all;
 }
 
 // A plain --resume computes as the run did, or the bits would differ from an undisturbed run's; flags win.
@@ -216,14 +190,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   require_sound(experiment, graph, sets.train);
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
   const auto open_loaders = [&] {
-    Loaders loaders;
-    loaders.images = make_rank_loader(sets.training, experiment, true, runs_of(experiment),
-                                      all_of(placement.runs(comm.rank())), threads, tracing.sink());
-    if (sets.evaluation)
-      loaders.held_out =
-          make_rank_loader(sets.evaluation, experiment, false, {comm.size(), experiment.minibatch.images},
-                           {comm.rank()}, threads, nullptr);
-    return loaders;
+    return loaders_of_rank(sets, experiment, placement, comm, threads, tracing.sink());
   };
   Loaders loaders = open_loaders();
 

@@ -52,6 +52,7 @@ FENCED = {
 ROOMS = ("src", "backends", "data", "tests", "jobs")
 TOP_LEVEL = {"CMakeLists.txt", "README.md", "LICENSE", "results", *ROOMS}
 SOURCES = (".cpp", ".h", ".cu", ".cuh")
+PORT_FUNCTIONS = 22
 MEDIAN_LINES, LONG_LINES, LONG_SHARE = 130, 400, 0.05
 
 
@@ -125,13 +126,29 @@ def check_top_level(names):
             yield f"{name}: nothing else belongs at the top level"
 
 
+def check_port(root):
+    """What every backend has to implement stays small, and what an experiment is does not depend on where it runs."""
+    functions = [line for _, lines in sources(root, ("src/port",), (".h",)) if _.endswith(("/backend.h", "/planted.h"))
+                 for line in lines if re.match(r"\s*virtual\s+(?!~)", line)]
+    if len(functions) > PORT_FUNCTIONS:
+        yield f"src/port/backend.h: {len(functions)} virtual functions, at most {PORT_FUNCTIONS}"
+    for relative, lines in sources(root, ("jobs",), (".toml",)):
+        if relative.startswith("jobs/launch/"):
+            continue
+        for number, line in enumerate(lines, 1):
+            if re.match(r"\s*(backend|backends)\s*=", line):
+                yield f"{relative}:{number}: a job file names no backend"
+
+
 def check(root, names):
-    return [*check_includes(root), *check_sizes(root), *check_top_level(names)]
+    return [*check_includes(root), *check_sizes(root), *check_port(root), *check_top_level(names)]
 
 
 def self_test(root):
     include = "#include {}\n".format
     plants = {  # what: (place, text, what must be said of it); {} in a place: as many files as the tree has
+        "a fat port": ("src/port/planted.h", "  virtual void f() = 0;\n" * 22, "virtual functions, at most"),
+        "a job that names a backend": ("jobs/planted.toml", 'backend = "cudnn"\n', "a job file names no backend"),
         "an arrow from net to port": ("src/net/planted.cpp", include('"port/backend.h"'), "src/net must not include"),
         "an arrow from train to data": ("src/train/planted.cpp", include('"data/decode.h"'), "src/train must not include"),
         "the same in angle brackets": ("src/train/planted.cpp", include("<data/decode.h>"), "src/train must not include"),
