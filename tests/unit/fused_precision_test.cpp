@@ -38,7 +38,7 @@ Graph residual() {  // a block of a ResNet
   const int x = g.relu("stem.relu", conv(g, "stem", 0, 12, 3));
   const int y = g.relu("a.relu", conv(g, "a", x, 12, 3));
   const int sum = g.relu("block.relu", g.add("block", conv(g, "b", y, 24, 1), conv(g, "shortcut", x, 24, 1)));
-  const int pool = g.pool("pool", sum, {Pool::Kind::average, {10, 10}, {10, 10}, {0, 0}});
+  const int pool = g.pool("pool", sum, {Pool::Kind::average, {2, 2}, {2, 2}, {0, 0}});
   g.softmax_loss("loss", g.linear("fc", pool, {10, true}, normal), 0.0f);
   return g.finish();
 }
@@ -54,8 +54,8 @@ std::vector<Named> train(const Graph& graph, Precision precision, float loss_sca
   Arena arena(graph, program.layout, 0);
   arena.initialize(3);
   const int align = precision == Precision::f32 ? 1 : 8;
-  const auto backend = make_fused("fused", make_host_device({.threads = 2, .align = align}),
-                                  {.precision = precision, .graph = true, .threads = 2});
+  const auto backend =
+      make_fused("fused", make_host_device({.threads = 1, .align = align}), {.precision = precision});
   const auto plan = backend->compile(program, arena, {});
   std::vector<float> pixels(static_cast<size_t>(images * graph.nodes[0].shape.elements()));
   const Random random(3, 1);
