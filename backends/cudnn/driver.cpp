@@ -150,10 +150,9 @@ std::string trouble_of(const Driver& driver, const Cudnn& cudnn, const Built& bu
   if (!driver.trouble.empty()) return driver.trouble;
   if (driver.version / 1000 < built.toolkit / 1000)
     return fmt::format(
-        "the NVIDIA driver runs CUDA {} and this plug-in was built with CUDA {}: install {}, or build convoy "
-        "with CUDA {}",
+        "the NVIDIA driver runs CUDA {} and this plug-in was built with CUDA {}: install {}{}",
         cuda_text(driver.version), cuda_text(built.toolkit), driver_for(built.toolkit),
-        driver.version / 1000);
+        driver.version >= 12000 ? fmt::format(", or build convoy with CUDA {}", driver.version / 1000) : "");
   if (cudnn.version == 0)
     return fmt::format(
         "there is no cuDNN on this host (libcudnn.so.{0}), which this plug-in was built with in version {1}: "
