@@ -37,10 +37,11 @@ class NormPlan : public LibraryPlan {
     check(cudnnGetBatchNormalizationTrainingExReserveSpaceSize(handle_, mode, ops_, relu_, maps_, &reserve_),
           "size of batch norm's reserve");
     const size_t room = slice_of(at(mask), first, count).tensor.bytes();
-    require(reserve_ <= room,
-            "{}: cuDNN wants {} bytes for a ReLU's mask where the plan has {}: compile with "
-            "keep_values, or take another version of cuDNN",
-            at(mask).name, reserve_, room);
+    require(
+        reserve_ <= room,
+        "{}: cuDNN wants {} bytes for a ReLU's mask where the plan has {}: take another version of cuDNN, or a "
+        "GPU of compute capability 8.0 or above",
+        at(mask).name, reserve_, room);
   }
 
   std::string engine() const override { return "legacy persistent batch norm"; }

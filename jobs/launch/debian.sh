@@ -65,3 +65,7 @@ if [ ! -e .deps/onednn/include/oneapi/dnnl/dnnl.hpp ] && [ "$(uname -m)" = x86_6
   fi
   rm -rf "$wheels"
 fi
+
+if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then  # the GPU backend's other half comes with CUDA
+  jobs/launch/cudnn_frontend.sh || echo "Without it the GPU backend is not built." >&2
+fi

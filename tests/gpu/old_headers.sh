@@ -16,7 +16,7 @@ if [ "${1:-}" = --fetch ] && [ ! -e $headers/cudnn.h ]; then
   cp -r "$wheels"/unpacked/nvidia/*/include/. $headers/
 fi
 for folder in $headers $frontend; do
-  if [ ! -d $folder ]; then
+  if [ ! -d "$folder" ]; then
     echo "SKIPPED: cuDNN 8.9's headers were NOT compiled against: $folder is not there (tests/gpu/old_headers.sh --fetch, jobs/launch/cudnn_frontend.sh)"
     exit 0
   fi
