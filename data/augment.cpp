@@ -67,13 +67,6 @@ void normalize(const Image& image, const Transform& t, bool mirror, std::span<fl
   }
 }
 
-void render(const Image& image, const View& view, const Transform& t, std::span<float> chw,
-            Scratch& scratch) {
-  ensure(chw.size() == static_cast<size_t>(t.input) * t.input * 3);
-  resize(image, view.crop, view.width, view.height, view.window, scratch.resized, scratch.resize);
-  normalize(scratch.resized, t, view.mirror, chw);
-}
-
 }  // namespace
 
 void check(const Transform& t) {
@@ -136,14 +129,21 @@ Crop needed(const View& view) {
   return {left, top, width, height};
 }
 
+void prepare(const Image& image, const View& view, const Transform& t, std::span<float> chw,
+             Scratch& scratch) {
+  ensure(chw.size() == static_cast<size_t>(t.input) * t.input * 3);
+  resize(image, view.crop, view.width, view.height, view.window, scratch.resized, scratch.resize);
+  normalize(scratch.resized, t, view.mirror, chw);
+}
+
 void prepare_train(const Image& image, const Transform& transform, Random random, std::span<float> chw,
                    Scratch& scratch) {
-  render(image, train_view(image.width, image.height, transform, random), transform, chw, scratch);
+  prepare(image, train_view(image.width, image.height, transform, random), transform, chw, scratch);
 }
 
 void prepare_held_out(const Image& image, const Transform& transform, std::span<float> chw,
                       Scratch& scratch) {
-  render(image, held_out_view(image.width, image.height, transform), transform, chw, scratch);
+  prepare(image, held_out_view(image.width, image.height, transform), transform, chw, scratch);
 }
 
 }  // namespace convoy

@@ -44,11 +44,17 @@ void prepare(Image& dst, int64_t width, int64_t height) {
 
 namespace {
 
+void decode_all_of_png(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst,
+                       DecodeReport& into) {
+  decode_png(encoded, dst, into);
+  if (wanted != nullptr) (*wanted)(dst.width, dst.height);  // asked once, whatever the format
+}
+
 void decode(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst, DecodeReport& into) {
   require(!encoded.empty(), "the file is empty");
   into = {};
   if (starts_with(encoded, "\x89PNG\r\n\x1a\n"))
-    decode_png(encoded, dst, into);
+    decode_all_of_png(encoded, wanted, dst, into);
   else if (starts_with(encoded, "\xff\xd8"))
     decode_jpeg(encoded, wanted, dst, into);
   else

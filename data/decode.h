@@ -24,7 +24,7 @@ struct Crop {
   int left = 0, top = 0, width = 0, height = 0;
   bool operator==(const Crop&) const = default;
 };
-// What of an image of this size is wanted: within it, not empty.
+// What of an image of this size is wanted: within it, not empty. Asked once an image, when its size is known.
 using Wanted = std::function<Crop(int width, int height)>;
 
 struct DecodeReport {

@@ -114,25 +114,27 @@ class DatasetLoader final : public Loader {
       return;
     }
     dataset_->read(place.sample, state.encoded);
-    const Random random(options_.seed, stream_of("augment", static_cast<uint64_t>(place.epoch),
-                                                 static_cast<uint64_t>(place.sample)));
     const Transform& t = options_.transform;
+    View view;
     try {
       decode_part(
           state.encoded,
           [&](int width, int height) {
-            return needed(options_.training ? train_view(width, height, t, random)
-                                            : held_out_view(width, height, t));
+            view = options_.training ? train_view(width, height, t, random_of(place))
+                                     : held_out_view(width, height, t);
+            return needed(view);
           },
           state.image);
     } catch (const Error& error) {  // the bytes are those that were packed, and decoded then
       fail("{}: cannot be decoded any more: {}; is this another version of the JPEG library? Pack again",
            dataset_->where(place.sample), error.what());
     }
-    if (options_.training)
-      prepare_train(state.image, t, random, chw, state.scratch);
-    else
-      prepare_held_out(state.image, t, chw, state.scratch);
+    convoy::prepare(state.image, view, t, chw, state.scratch);
+  }
+
+  Random random_of(const Place& place) const {
+    return Random(options_.seed, stream_of("augment", static_cast<uint64_t>(place.epoch),
+                                           static_cast<uint64_t>(place.sample)));
   }
 
   std::shared_ptr<const Dataset> dataset_;

@@ -1,8 +1,11 @@
 #include "data/stage.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
-#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <set>
@@ -25,8 +28,7 @@ struct Neighbours {
   int64_t hosts = 0;
 };
 
-Neighbours neighbours(Communicator& comm) {
-  const std::vector<std::string> hosts = comm.gather(comm.host());
+Neighbours neighbours(Communicator& comm, const std::vector<std::string>& hosts) {
   const auto mine = static_cast<std::ptrdiff_t>(comm.rank());
   const std::string& here = hosts[static_cast<size_t>(mine)];
   return {.rank = static_cast<int>(std::count(hosts.begin(), hosts.begin() + mine, here)),
@@ -34,29 +36,49 @@ Neighbours neighbours(Communicator& comm) {
           .hosts = static_cast<int64_t>(std::set(hosts.begin(), hosts.end()).size())};
 }
 
+// What cannot be read is not whole.
 bool whole(const fs::path& path, const ShardEntry& shard) {
-  std::error_code none;
-  return fs::file_size(path, none) == shard.bytes && !none && file_digest(path) == shard.digest;
+  try {
+    return fs::exists(path) && fs::file_size(path) == shard.bytes && file_digest(path) == shard.digest;
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
-void copy_checked(const fs::path& from, const fs::path& to, const ShardEntry& shard) {
-  const fs::path partial = to.string() + ".partial";
+// Onto the storage and out of memory, so that what is read next comes from there.
+void settle(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0 || ::fsync(descriptor) != 0) {
+    const int error = errno;
+    if (descriptor >= 0) ::close(descriptor);
+    fail_errno(error, "cannot write " + path.string());
+  }
+  ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(descriptor);
+}
+
+struct Partial {  // gone at the end, unless it has got its name
+  fs::path path;
+  ~Partial() {
+    std::error_code ignored;
+    fs::remove(path, ignored);
+  }
+};
+
+void copy_checked(const fs::path& from, const fs::path& to, const ShardEntry& shard, const std::string& who) {
+  const Partial partial{
+      fmt::format("{}.partial-{}", to.string(), who)};  // nodes may share the target unawares
   std::error_code error;
-  fs::copy_file(from, partial, fs::copy_options::overwrite_existing, error);
-  if (!error && !whole(partial, shard)) {
-    fs::remove(partial, error);
-    if (!whole(from, shard))
-      fail("{} is not as it was packed: `convoy verify {}` says what is damaged", from.string(),
-           from.parent_path().string());
+  fs::copy_file(from, partial.path, fs::copy_options::overwrite_existing, error);
+  if (error) fail_errno(error.value(), fmt::format("cannot copy {} to {}", from.string(), to.string()));
+  settle(partial.path);
+  if (!whole(partial.path, shard)) {
+    require(whole(from, shard), "{} is not as it was packed: `convoy verify {}` says what is damaged",
+            from.string(), from.parent_path().string());
     fail("{} came out damaged where {} is whole: check that storage, and stage again", to.string(),
          from.string());
   }
-  if (error) {
-    std::error_code ignored;
-    fs::remove(partial, ignored);
-    fail_errno(error.value(), fmt::format("cannot copy {} to {}", from.string(), to.string()));
-  }
-  publish(partial, to);
+  publish(partial.path, to);
 }
 
 void require_room(const fs::path& folder, uint64_t bytes) {
@@ -71,7 +93,8 @@ void require_room(const fs::path& folder, uint64_t bytes) {
 StageReport stage(const StageOptions& options, Communicator& comm, const Log& log) {
   const auto begin = std::chrono::steady_clock::now();
   const Manifest manifest = read_manifest(options.from);
-  const Neighbours here = neighbours(comm);
+  const std::vector<std::string> hosts = comm.gather(comm.host());
+  const Neighbours here = neighbours(comm, hosts);
   fs::create_directories(options.to);
   require(!fs::equivalent(options.from, options.to), Exit::usage,
           "{} is the dataset itself: stage it to another folder, on the node's own storage",
@@ -98,12 +121,20 @@ StageReport stage(const StageOptions& options, Communicator& comm, const Log& lo
     ++done[there[i] ? 1 : 0];
     if (!there[i]) done[2] += static_cast<int64_t>(mine[i]->bytes);
   }
-  require_room(options.to, static_cast<uint64_t>(done[2]));
+  // All ranks of this host together, and before any of them has begun to fill the place.
+  const std::vector<std::string> wanted = comm.gather(fmt::format("{}", done[2]));
+  uint64_t of_host = 0;
+  for (size_t rank = 0; rank < hosts.size(); ++rank)
+    if (hosts[rank] == comm.host()) of_host += std::stoull(wanted[rank]);
+  require_room(options.to, of_host);
+  comm.barrier();
   log.detail("{} of this rank's {} shards are to be copied to {}", done[0], mine.size(), options.to.string());
   each([&](int64_t i, int) {
     const auto index = static_cast<size_t>(i);
     const ShardEntry& shard = *mine[index];
-    if (!there[index]) copy_checked(options.from / shard.file, options.to / shard.file, shard);
+    if (!there[index])
+      copy_checked(options.from / shard.file, options.to / shard.file, shard,
+                   fmt::format("{}-{}", comm.host(), comm.rank()));
   });
   comm.barrier();  // all shards of this node are there
   if (here.rank == 0) {

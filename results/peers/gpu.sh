@@ -9,4 +9,5 @@ if ! "$python" -c 'import sys, torch, torchvision; sys.exit(not torch.cuda.is_av
   echo "gpu.sh: $python has no torch with torchvision that sees a GPU: the comparison DID NOT RUN" >&2
   exit 77
 fi
-exec "$python" results/peers/peers.py --device cuda --threads "$(nproc)" --out "results/gpu/peers-$(date -u +%Y%m%dT%H%M%SZ).json" "$@"
+cores=$(lscpu -b -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)  # not hardware threads
+exec "$python" results/peers/peers.py --device cuda --threads "$cores" --out "results/gpu/peers-$(date -u +%Y%m%dT%H%M%SZ).json" "$@"

@@ -80,7 +80,10 @@ class Torch:
     def round(self):
         self.process.stdin.write(f"{STEPS}\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{' '.join(self.command)} ended: its own words are above")
+        answer = json.loads(line)
         self.memory = {key: answer[key] for key in ("peak_rss_bytes", "gpu_bytes")}
         return statistics.median(answer["seconds"])
 
@@ -220,9 +223,10 @@ def compete(name, case, options):
 def table(entries):
     lines = ["| case | | images/s | time, of convoy's | peak memory, MiB |", "|---|---|---|---|---|"]
     for entry in entries:
+        on_gpu = any(one.get("gpu_bytes") for one in entry["competitors"])
         for one in entry["competitors"]:
             low, high = one["ratio_interval"]
-            memory = one.get("gpu_bytes") or one.get("peak_rss_bytes")
+            memory = one.get("gpu_bytes" if on_gpu else "peak_rss_bytes")  # convoy's sheet does not tell the GPU's
             ratio = "" if one["name"] == "convoy" else f"{one['ratio']:.2f} ({low:.2f} to {high:.2f})"
             lines.append(f"| {entry['case']} | {one['name']} | {one['images_per_s']:.1f} | {ratio} | "
                          f"{memory / 2**20:.0f} |" if memory else
@@ -246,6 +250,8 @@ def main():
     for name in options.cases:
         if name not in cases:
             parser.error(f"there is no case {name}; there are {', '.join(cases)}")
+    if "loader" in options.cases and not options.images:
+        parser.error("the case loader needs --images FOLDER")
     wanted = options.cases or [name for name in cases if name != "loader" or options.images]
     flags = Path("/proc/cpuinfo").read_text()
     if options.device == "cpu" and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -20,6 +21,7 @@
 #include "cli/trial.h"
 #include "cli/voice.h"
 #include "comm/affinity.h"
+#include "comm/launch.h"
 #include "comm/tree.h"
 #include "data/loader.h"
 #include "net/cost.h"
@@ -67,7 +69,9 @@ class Bench {
   }
 
  private:
-  double images() const { return runs_of(experiment_).images; }
+  double images() const {
+    return static_cast<double>(runs_of(experiment_).images) * comm_.size();
+  }  // all ranks'
 
   Json context() const {
     const DeviceInfo device = backend_->device();
@@ -103,12 +107,14 @@ class Bench {
     applied.bytes =
         static_cast<double>(trial.program().layout.elements) * 4 * (3 + 2 * optimizer_states(optimizer_));
     const StepRates rates = Schedule(experiment_, 1281167).at(0);
+    const auto apply = [&] {
+      update(optimizer_, backend_->vector(), trial.program().graph, trial.arena(), rates, 1.0f);
+    };
     trial.run();
+    apply();
     for (int i = 0; i < flags_.rounds; ++i) {
       repeat(step, [&] { trial.run(); });
-      repeat(applied, [&] {
-        update(optimizer_, backend_->vector(), trial.program().graph, trial.arena(), rates, 1.0f);
-      });
+      repeat(applied, apply);
     }
     add(std::move(step));
     add(std::move(applied));
@@ -212,7 +218,7 @@ class Bench {
                                .threads = affinity_.threads});
     };
     constexpr int batches = 4;  // a repetition
-    const double count = batches * images() * comm_.size();
+    const double count = batches * images();
     if (flags_.asks("loader")) {
       Benchmark loader{.name = "loader", .images = count};
       const auto from = open();
@@ -272,13 +278,18 @@ int bench(const Flags& flags, Communicator& comm) {
 
 // The same command line, a round at a time, by this program and the other in turns.
 int bench_against(const Flags& flags, const Context& context) {
+  const auto claim = launch_claim([](const char* name) -> const char* { return std::getenv(name); });
+  require(!claim || claim->ranks == 1, Exit::usage,
+          "--against starts both programs itself: start it once, without a launcher of {} ranks",
+          claim ? claim->ranks : 0);
   std::vector<std::string> ours{"/proc/self/exe"};
   ours[0] = std::filesystem::read_symlink(ours[0]).string();
   for (size_t i = 1; i < context.arguments.size(); ++i) {
     const std::string& word = context.arguments[i];
     const bool takes_value = word == "--against" || word == "--out" || word == "--rounds";
-    const bool dropped = takes_value || word == "--json" || word.starts_with("--against=") ||
-                         word.starts_with("--out=") || word.starts_with("--rounds=");
+    const bool dropped = takes_value || word == "--json" || word == "--quiet" || word == "--verbose" ||
+                         word.starts_with("--against=") || word.starts_with("--out=") ||
+                         word.starts_with("--rounds=");
     if (!dropped) ours.push_back(word);
     if (takes_value) ++i;
   }

@@ -38,7 +38,9 @@ std::string rate_of(const BenchSheet& sheet, const Benchmark& b, double seconds)
   if (b.images > 0) text += fmt::format("{:9.1f} images/s", b.images / seconds);
   if (b.flops > 0) text += fmt::format("{:8.1f} Gflop/s", b.flops / seconds * 1e-9);
   if (b.bytes > 0) text += fmt::format("{:7.1f} GB/s", b.bytes / seconds * 1e-9);
-  if (sheet.roofline.flops_per_s > 0 && b.bytes > 0)
+  const bool of_memory =
+      b.name.starts_with("layer/") || b.name.starts_with("kind/") || b.name == "step/update";
+  if (sheet.roofline.flops_per_s > 0 && of_memory)
     text += fmt::format("{:6.0f} %", 100 * sheet.roofline.seconds(b.flops, b.bytes) / seconds);
   return text;
 }

@@ -39,9 +39,10 @@ Json mix_forecast(const Experiment& experiment, const std::vector<double>& speed
   const std::vector<int> workers = workers_by_speed(experiment, speeds);
   std::vector<int> even;
   for (size_t rank = 0; rank < speeds.size(); ++rank)
-    even.push_back(
-        even_share(experiment.minibatch.workers, static_cast<int>(speeds.size()), static_cast<int>(rank))
-            .count);
+    even.push_back(workers_together(experiment) * even_share(runs_of(experiment).workers,
+                                                             static_cast<int>(speeds.size()),
+                                                             static_cast<int>(rank))
+                                                      .count);
   const double global = static_cast<double>(experiment.minibatch.global());
   const double together = step_of(experiment, workers, speeds), alone = global / std::ranges::max(speeds);
   return {{"images_per_s", speeds},

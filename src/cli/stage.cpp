@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -30,6 +31,10 @@ fs::path name_of(const fs::path& dataset) {
 
 int stage_all(const Flags& flags, Communicator& comm) {
   const Log log = flags.voice.log(comm.rank(), comm.host());
+  std::set<fs::path> names;
+  for (const fs::path& dataset : flags.datasets)
+    require(names.insert(name_of(dataset)).second, Exit::usage,
+            "two datasets are named {}: stage them to two folders", name_of(dataset).string());
   for (const fs::path& dataset : flags.datasets) {
     const fs::path to = flags.to / name_of(dataset);
     const StageReport r = stage({dataset, to, flags.threads}, comm, log);

@@ -115,7 +115,7 @@ PlacementOptions placement_of(const Flags& flags, Communicator& comm) {
   if (!flags.threads_given && !threads.empty()) wanted.threads = std::stoi(threads);
   if (!flags.road_given && !road.empty()) wanted.road = road;
   const std::string shares = fingerprint_value(before, "shares");
-  if (flags.shares.empty() && std::ranges::count(shares, ',') + 1 == comm.size())
+  if (flags.shares.empty() && wanted.road == "library" && std::ranges::count(shares, ',') + 1 == comm.size())
     wanted.counts = read_shares(shares);
   return wanted;
 }

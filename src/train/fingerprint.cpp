@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 #include <sstream>
 
 namespace convoy {
@@ -10,12 +11,14 @@ namespace {
 
 constexpr const char* keys[] = {"backend", "library", "isa", "threads", "road", "shares"};
 
-// Of ranks that do not share evenly: the library's sum, and the bits, depend on it.
-std::string shares_of(const std::vector<RankReport>& ranks, Road road) {
-  std::vector<int> counts;
+// Of ranks that do not share as they would by themselves: the library's sum, and the bits, depend on it.
+std::string shares_of(const std::vector<RankReport>& ranks, Road road, int together) {
+  std::vector<int> counts, even;
   for (const RankReport& rank : ranks) counts.push_back(rank.workers);
-  const auto [least, most] = std::ranges::minmax(counts);
-  return road == Road::tree || most - least <= 1 ? "" : fmt::format("{}", fmt::join(counts, ","));
+  const int runs = std::accumulate(counts.begin(), counts.end(), 0) / together;
+  for (size_t rank = 0; rank < ranks.size(); ++rank)
+    even.push_back(even_share(runs, static_cast<int>(ranks.size()), static_cast<int>(rank)).count * together);
+  return road == Road::tree || counts == even ? "" : fmt::format("{}", fmt::join(counts, ","));
 }
 
 template <class F>
@@ -29,14 +32,14 @@ std::string over_ranks(const std::vector<RankReport>& ranks, F&& value) {
 
 }  // namespace
 
-std::string fingerprint_of(const std::vector<RankReport>& ranks, Road road) {
+std::string fingerprint_of(const std::vector<RankReport>& ranks, Road road, int together) {
   const std::string values[] = {
       over_ranks(ranks, [](const DeviceInfo& d) { return d.backend; }),
       over_ranks(ranks, [](const DeviceInfo& d) { return d.library; }),
       over_ranks(ranks, [](const DeviceInfo& d) { return d.isa; }),
       over_ranks(ranks, [](const DeviceInfo& d) { return std::to_string(d.threads); }),
       road == Road::tree ? "tree" : "library",
-      shares_of(ranks, road)};
+      shares_of(ranks, road, together)};
   std::string text;
   for (size_t i = 0; i < std::size(keys); ++i)
     if (!values[i].empty()) text += fmt::format("{} = {}\n", keys[i], values[i]);

@@ -14,7 +14,8 @@
 
 namespace convoy {
 
-std::string fingerprint_of(const std::vector<RankReport>& ranks, Road road);
+// `together`: workers whose batch norm is taken together, which share out as one.
+std::string fingerprint_of(const std::vector<RankReport>& ranks, Road road, int together = 1);
 // "" if it does not say.
 std::string fingerprint_value(const std::string& fingerprint, const std::string& key);
 // "threads: 1 | 2", one a key that differs.

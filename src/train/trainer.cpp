@@ -134,8 +134,9 @@ Outcome Loop::run() {
     StepTimes times = gradients(step);
     const Sums sums = sum_over_ranks(plan_->totals(), step);
     const float loss_scale = loss_scale_.value();
-    const std::string trouble = trouble_of(step, sums);
-    const bool left_out = !trouble.empty() && (lowers_loss_scale(step, sums) || guard_.skip(step, trouble));
+    const bool lowered = lowers_loss_scale(step, sums);
+    const std::string trouble = lowered ? "overflow of 16 bits" : trouble_of(step, sums);
+    const bool left_out = lowered || (!trouble.empty() && guard_.skip(step, trouble));
     const bool outlier = trouble.empty() && guard_.outlier(step, sums.gradient_norm);
     if (trouble.empty()) apply(step, times);
     since += sums.totals;
@@ -178,7 +179,8 @@ std::string Loop::trouble_of(int64_t step, const Sums& sums) {
 
 // Gradients that overflowed where the loss did not: a lower scale cures it, and the step is left out.
 bool Loop::lowers_loss_scale(int64_t step, const Sums& sums) {
-  if (sums.totals.nonfinite > 0 || sums.wire.overflows > 0 || !loss_scale_.overflow()) return false;
+  const bool scale_alone = !sums.finite && sums.totals.nonfinite == 0 && sums.wire.overflows == 0;
+  if (!scale_alone || !loss_scale_.overflow()) return false;
   job_.log.detail("step {} is left out: its gradients overflow 16 bits; the loss scale is now {}", step,
                   loss_scale_.value());
   return true;
@@ -370,7 +372,7 @@ void Loop::take_up(const Snapshot& found) {
   loss_scale_.take_up({static_cast<float>(scale[0]), scale[1]});
   const auto ranks = gather_reports(report(), job_.comm);
   const Road road = job_.placement.reducer.road;
-  fingerprint_ = fingerprint_of(ranks, road);
+  fingerprint_ = fingerprint_of(ranks, road, together_);
   claim_ = same_fingerprint(ranks) ? claim(road, job_.comm.size(), runs_.workers) : "repeatable";
   if (found.step > 0) claim_ = claim_after(found, snapshot(found.step), job_.log);
 }
