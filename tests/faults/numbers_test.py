@@ -13,7 +13,7 @@ class Numbers(ConvoyTest):
         cls.must("train", cls.job, *cls.sets, "--out", cls.folder / "straight", "--set", "train.evaluate_every=0", "--quiet")
 
     def disturbed(self, name, value, *more, first=200, calls=1):
-        """A step makes some 160 calls of exp(): the 200th is in the run's second step."""
+        """A step makes 144 calls of exp() on the training's thread: the 200th is in the run's second step."""
         return convoy("train", self.job, *self.sets, "--out", self.folder / name, "--checkpoint-steps", 1, "--set",
                       "train.evaluate_every=0", *more, env={"LD_PRELOAD": str(self.preload), "CONVOY_EXP_FROM": str(first),
                                                             "CONVOY_EXP_CALLS": str(calls), "CONVOY_EXP_VALUE": str(value)})
