@@ -7,17 +7,18 @@
 
 #include "backends/cudnn/nccl_api.h"
 #include "base/error.h"
+#include "port/forwarding.h"
 
 namespace convoy::cudnn {
 namespace {
 
-class NcclCommunicator final : public Communicator {
+class NcclCommunicator final : public ForwardingCommunicator {
  public:
   NcclCommunicator(Communicator& inner, const NcclApi& api, std::unique_ptr<SumStream> stream)
-      : inner_(inner), api_(api), stream_(std::move(stream)) {
+      : ForwardingCommunicator(inner), api_(api), stream_(std::move(stream)) {
     ncclUniqueId id{};
     if (rank() == 0) api_.check(api_.unique_id(&id), "make an identity for the job");
-    inner_.broadcast(std::as_writable_bytes(std::span(&id, 1)), 0);
+    broadcast(std::as_writable_bytes(std::span(&id, 1)), 0);
     stream_->stream();
     api_.check(api_.init_rank(&nccl_, size(), id, rank()), "connect the ranks");
   }
@@ -30,24 +31,9 @@ class NcclCommunicator final : public Communicator {
   NcclCommunicator(const NcclCommunicator&) = delete;
   NcclCommunicator& operator=(const NcclCommunicator&) = delete;
 
-  int rank() const override { return inner_.rank(); }
-  int size() const override { return inner_.size(); }
-  std::string host() const override { return inner_.host(); }
-  void barrier() override { inner_.barrier(); }
-  void broadcast(std::span<std::byte> data, int root) override { inner_.broadcast(data, root); }
-  void sum(std::span<int64_t> values) override { inner_.sum(values); }
-  std::vector<std::string> gather(const std::string& mine) override { return inner_.gather(mine); }
-  std::unique_ptr<Pending> start_exchange(int peer, std::span<const std::byte> out,
-                                          std::span<std::byte> in) override {
-    return inner_.start_exchange(peer, out, in);
+  std::string library() const override {
+    return fmt::format("{}, {}", ForwardingCommunicator::library(), api_.name());
   }
-  std::string library() const override { return fmt::format("{}, {}", inner_.library(), api_.name()); }
-  void limit_waits(std::chrono::milliseconds limit) override { inner_.limit_waits(limit); }
-  void answer() override { inner_.answer(); }
-  std::vector<int> silent_ranks(std::chrono::milliseconds patience) override {
-    return inner_.silent_ranks(patience);
-  }
-
   std::unique_ptr<Pending> start_sum(std::span<float> values) override {
     const auto stream = static_cast<cudaStream_t>(stream_->stream());
     api_.check(
@@ -83,7 +69,6 @@ class NcclCommunicator final : public Communicator {
     bool done_ = false;
   };
 
-  Communicator& inner_;
   NcclApi api_;
   std::unique_ptr<SumStream> stream_;
   ncclComm_t nccl_ = nullptr;

@@ -69,9 +69,8 @@ class Bench {
   }
 
  private:
-  double images() const {
-    return static_cast<double>(runs_of(experiment_).images) * comm_.size();
-  }  // all ranks'
+  // All ranks'.
+  double images() const { return static_cast<double>(runs_of(experiment_).images) * comm_.size(); }
 
   Json context() const {
     const DeviceInfo device = backend_->device();
@@ -104,9 +103,8 @@ class Bench {
     const PassCosts costs = cost_of(trial.program());
     Benchmark step{.name = "step/train", .images = images()}, applied{.name = "step/update"};
     step.flops = static_cast<double>(costs.forward.flops + costs.backward.flops);
-    applied.bytes =
-        static_cast<double>(trial.program().layout.elements) * 4 * (3 + 2 * optimizer_states(optimizer_));
-    const StepRates rates = Schedule(experiment_, 1281167).at(0);
+    applied.bytes = update_bytes(trial.program().layout, optimizer_states(optimizer_));
+    const StepRates rates = Schedule(experiment_, imagenet_images).at(0);
     const auto apply = [&] {
       update(optimizer_, backend_->vector(), trial.program().graph, trial.arena(), rates, 1.0f);
     };

@@ -24,7 +24,7 @@ Sets open_sets(const Experiment& experiment, const std::string& train, const std
     sets.train = facts_of(*sets.training, train_path);
   } else {
     sets.assumed = true;
-    sets.train = {"", "", 1281167, experiment.network.classes > 0 ? experiment.network.classes : 1000};
+    sets.train = {"", "", imagenet_images, experiment.network.classes > 0 ? experiment.network.classes : 1000};
     if (held_path.empty()) sets.held_out = {"", "", 50000, sets.train.classes};
   }
   if (!held_path.empty()) {

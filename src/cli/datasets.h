@@ -2,6 +2,7 @@
 // which knows no data reader, and data, which knows no experiment, meet.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "train/experiment.h"
 
 namespace convoy::cli {
+
+constexpr int64_t imagenet_images = 1281167;  // of its training set: stands in where none is named
 
 enum class Presence {
   required,

@@ -28,6 +28,10 @@ std::vector<double> gather(Communicator& comm, double mine) {
   return all;
 }
 
+double update_bytes(const Layout& layout, int states) {
+  return static_cast<double>(layout.elements) * sizeof(float) * (3 + 2 * states);
+}
+
 StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& backend, int steps) {
   const Optimizer optimizer = make_optimizer(experiment.optimizer);
   const int states = optimizer_states(optimizer);
@@ -47,13 +51,13 @@ StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& 
     for (const double one : gather(comm, seconds)) all.push_back(one);
   }
   times.seconds = report::median(all);
-  const StepRates none = Schedule(experiment, 1281167).at(0);
+  const StepRates none = Schedule(experiment, imagenet_images).at(0);
   std::vector<double> updates;
   for (int i = 0; i < 5; ++i)
     updates.push_back(seconds_of(
         [&] { update(optimizer, backend.vector(), trial.program().graph, trial.arena(), none, 1.0f); }));
-  times.memory_bandwidth = static_cast<double>(layout.elements) * 4 * (3 + 2 * states) /
-                           std::ranges::max(gather(comm, report::median(updates)));
+  times.memory_bandwidth =
+      update_bytes(layout, states) / std::ranges::max(gather(comm, report::median(updates)));
   double squares = 0;
   for (const double one : all) squares += std::pow(std::log(one / times.seconds), 2);
   times.spread = std::sqrt(squares / static_cast<double>(all.size()));

@@ -15,6 +15,9 @@ namespace convoy::cli {
 // All ranks' numbers, by rank.
 std::vector<double> gather(Communicator& comm, double mine);
 
+// What an optimizer with so many states reads and writes in a step: weights and states both ways, gradients once.
+double update_bytes(const Layout& layout, int states);
+
 struct StepTimes {
   double seconds = 0, spread = 0;  // median of all ranks; sigma of the logarithm
   std::vector<double> ready{};     // by bucket, as a share of the step

@@ -11,18 +11,13 @@
 #include "base/half.h"
 #include "base/random.h"
 #include "tests/support/fused_bench.h"
+#include "tests/support/noise.h"
 
 namespace convoy::fused {
 namespace {
 
 using testing::Bench;
-
-std::vector<float> noise(size_t count, uint64_t stream) {
-  std::vector<float> values(count);
-  const Random random(5, stream);
-  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(unit(random.bits(i)) - 0.5);
-  return values;
-}
+using convoy::testing::noise;
 
 }  // namespace
 

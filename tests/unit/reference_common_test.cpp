@@ -8,16 +8,12 @@
 #include "backends/common/loss.h"
 #include "backends/common/memory_plan.h"
 #include "base/random.h"
+#include "tests/support/noise.h"
 
 namespace convoy {
 namespace {
 
-std::vector<float> noise(size_t count, uint64_t stream) {
-  std::vector<float> values(count);
-  const Random random(5, stream);
-  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(unit(random.bits(i)) - 0.5);
-  return values;
-}
+using testing::noise;
 
 }  // namespace
 
