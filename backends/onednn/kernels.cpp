@@ -1,5 +1,6 @@
 #include "backends/onednn/kernels.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace convoy::onednn {
@@ -30,7 +31,10 @@ namespace {
 void sum_two(const float* a, const float* b, const float* mask, float* dst, int64_t n) {
   if (mask != nullptr) {
 #pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] <= 0.0f ? 0.0f : a[i] + b[i];
+    for (int64_t i = 0; i < n; ++i) {
+      const float sum = a[i] + b[i];  // unconditional, or the loop is not vectorized
+      dst[i] = mask[i] <= 0.0f ? 0.0f : sum;
+    }
   } else {
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < n; ++i) dst[i] = a[i] + b[i];
@@ -39,7 +43,10 @@ void sum_two(const float* a, const float* b, const float* mask, float* dst, int6
 
 void keep_where(const float* src, const float* mask, float* dst, int64_t n) {
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < n; ++i) dst[i] = mask[i] <= 0.0f ? 0.0f : src[i];
+  for (int64_t i = 0; i < n; ++i) {
+    const float value = src[i];
+    dst[i] = mask[i] <= 0.0f ? 0.0f : value;
+  }
 }
 
 }  // namespace
@@ -57,6 +64,21 @@ void sum(std::span<const float* const> parts, const float* mask, float* dst, siz
       for (const float* part : parts) total += part[i];
       dst[i] = mask != nullptr && mask[i] <= 0.0f ? 0.0f : total;
     }
+  }
+}
+
+void pad(const float* src, const Planes& planes, int64_t rows, int64_t columns, float* dst) {
+  const int64_t height = planes.height, width = planes.width, wide = width + 2 * columns;
+#pragma omp parallel for schedule(static)
+  for (int64_t plane = 0; plane < planes.count; ++plane) {
+    const float* from = src + plane * height * width;
+    float* to = std::fill_n(dst + plane * (height + 2 * rows) * wide, rows * wide, 0.0f);
+    for (int64_t y = 0; y < height; ++y, from += width) {
+      to = std::fill_n(to, columns, 0.0f);
+      to = std::copy_n(from, width, to);
+      to = std::fill_n(to, columns, 0.0f);
+    }
+    std::fill_n(to, rows * wide, 0.0f);
   }
 }
 

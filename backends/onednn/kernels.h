@@ -1,10 +1,11 @@
-// The few element-wise passes that oneDNN would do in more passes over memory than needed: the residual sum with its
-// ReLU, and the sum of gradient contributions with the ReLU's mask. They run over the physical elements of a layout
+// The few passes that oneDNN would do in more passes over memory than needed or not at all: the residual sum with its ReLU, the
+// sum of gradient contributions with the mask of the ReLU, padding. The element-wise ones run over the physical elements of a layout
 // (zero padding of blocked layouts stays zero), so all operands have one layout. Threads share the range in fixed
 // pieces; no sum crosses elements, so results do not depend on their number.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace convoy::onednn {
@@ -14,5 +15,11 @@ void add(const float* a, const float* b, float* dst, size_t count, bool then_rel
 
 // dst = parts[0] + parts[1] + ..., zero where `mask` (if any) is not above zero; dst may be one of the parts.
 void sum(std::span<const float* const> parts, const float* mask, float* dst, size_t count);
+
+struct Planes {  // [count][height][width]
+  int64_t count, height, width;
+};
+// dst: [count][height + 2 rows][width + 2 columns], zeros around the planes of src.
+void pad(const float* src, const Planes& planes, int64_t rows, int64_t columns, float* dst);
 
 }  // namespace convoy::onednn
