@@ -45,6 +45,7 @@ Builder::Builder(const Program& program, Arena& arena, const CompileOptions& opt
   readers_.assign(nodes, 0);
   contributions_.resize(nodes);
   backward_.resize(nodes);
+  remake_.resize(nodes);
   const int output = static_cast<int>(nodes) - 1;
   images_ = buffer({Home::images, 0, nullptr, false}, plain(0));
   top_gradient_ = buffer({Home::top_gradient, 0, nullptr, false}, plain(output));
@@ -105,9 +106,13 @@ View Builder::in_layout(const View& view, const Desc& wanted) {
   return copy;
 }
 
-View Builder::weight(int param, const Desc& canonical, const Desc& wanted) {
+View Builder::weight(int param, const Desc& canonical, const Desc& wanted, int64_t uses) {
+  // From this many on a reorder costs less than a hundredth of the primitive: made in every run then, and no memory is held
+  // in between.
+  constexpr int64_t worth_a_reorder = 1024;
   const View home = fixed(arena_.param(param), canonical);
   if (canonical == wanted) return home;
+  if (training() && uses >= worth_a_reorder) return in_layout(home, wanted);
   auto& copies = private_weights_[param];
   for (const View& copy : copies)
     if (copy.desc == wanted) return copy;
@@ -136,6 +141,15 @@ void Builder::push_call(std::string name, const dnnl::primitive& primitive, std:
 void Builder::own(std::string name, std::vector<View> touches, std::function<void(const Run&)> kernel) {
   std::erase_if(touches, [](const View& view) { return !view; });
   tape_.body.push_back({step_, "convoy:" + name, {}, {}, std::move(kernel), std::move(touches)});
+}
+
+void Builder::forget(int id, std::function<View()> make) {
+  if (training() && fuses() && options_.recompute) remake_[static_cast<size_t>(id)] = std::move(make);
+}
+
+const View& Builder::recalled(int id) {
+  if (const auto make = std::exchange(remake_[static_cast<size_t>(id)], nullptr)) set_value(id, make());
+  return value(id);
 }
 
 bool Builder::exclusive(const View& view) const {
@@ -187,7 +201,7 @@ View Builder::gradient(int id) {
 }
 
 View Builder::masked_gradient(int relu) {
-  if (fuses()) return accumulate(relu, &value(relu));
+  if (fuses()) return accumulate(relu, &recalled(relu));
   const View from = gradient(relu), mask = value(relu), to = planned(from.desc);
   const size_t count = to.desc.get_size() / sizeof(float);
   own("mask", {from, mask, to}, [=](const Run& run) {

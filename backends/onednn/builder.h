@@ -45,7 +45,8 @@ class Builder {
   // Layouts to try for an operation that works in its source's: that of value `id`, then channel blocks, then plain.
   std::vector<Desc> candidate_layouts(int id) const;
   View in_layout(const View& view, const Desc& wanted);
-  View weight(int param, const Desc& canonical, const Desc& wanted);
+  // A parameter in the layout that a primitive wants, which uses every number of it `uses` times a run.
+  View weight(int param, const Desc& canonical, const Desc& wanted, int64_t uses);
   std::span<float> param(int index) { return arena_.param(index); }
   std::span<float> param_grad(int index) { return arena_.param_grad(index); }
   std::span<float> stat(int index) { return arena_.stat(index); }
@@ -57,6 +58,11 @@ class Builder {
   // Values: each node's output, set once. fused_relu(id): the ReLU that this node's instruction applies as well, or -1.
   const View& value(int id) const { return tape_.values[static_cast<size_t>(id)]; }
   void set_value(int id, const View& view) { tape_.values[static_cast<size_t>(id)] = view; }
+  // For backward passes: the value again where a forward pass said how to make it (forget) instead of keeping it.
+  void forget(int id, std::function<View()> make);
+  const View& recalled(int id);
+  bool is_forgotten(int id) const { return remake_[static_cast<size_t>(id)] != nullptr; }
+  View again(int id) const { return is_forgotten(id) ? remake_[static_cast<size_t>(id)]() : value(id); }
   int fused_relu(int id) const { return fused_relu_[static_cast<size_t>(id)]; }
   bool is_fused(int relu) const { return fused_relu(node(relu).inputs[0]) == relu; }  // into its input
   const Desc& layout(int id) const { return layouts_[static_cast<size_t>(id)]; }
@@ -107,6 +113,7 @@ class Builder {
   std::vector<Desc> layouts_;                         // by node
   std::vector<int> fused_relu_, readers_;             // by node
   std::vector<std::vector<View>> contributions_;      // by node
+  std::vector<std::function<View()>> remake_;         // by node
   std::vector<int> holders_;                          // by buffer: values whose gradient it is part of
   std::vector<std::function<void()>> backward_;       // by node
   std::map<int, std::vector<View>> private_weights_;  // by parameter

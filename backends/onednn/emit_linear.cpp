@@ -27,7 +27,7 @@ EmitBackward emit_linear(Builder& to, int id, const Linear& op) {
   const View dst_maps = to.planned(to.plain(id)), dst{dst_maps.buffer, dst_desc};
   to.call(pd, dnnl::inner_product_forward(pd),
           {{DNNL_ARG_SRC, src},
-           {DNNL_ARG_WEIGHTS, to.weight(node.params[0], weights, pd.weights_desc())},
+           {DNNL_ARG_WEIGHTS, to.weight(node.params[0], weights, pd.weights_desc(), images)},
            {DNNL_ARG_BIAS, op.bias ? to.fixed(to.param(node.params[1]), bias_desc) : View{}},
            {DNNL_ARG_DST, dst}});
   if (relu >= 0)
@@ -60,7 +60,7 @@ EmitBackward emit_linear(Builder& to, int id, const Linear& op) {
     const View src_gradient = to.planned(to.plain(src_id));
     to.call(data_pd, dnnl::inner_product_backward_data(data_pd),
             {{DNNL_ARG_DIFF_DST, gradient},
-             {DNNL_ARG_WEIGHTS, to.weight(n.params[0], weights, data_pd.weights_desc())},
+             {DNNL_ARG_WEIGHTS, to.weight(n.params[0], weights, data_pd.weights_desc(), images)},
              {DNNL_ARG_DIFF_SRC, View{src_gradient.buffer, src_desc}}});
     to.give_gradient(src_id, src_gradient);
   };

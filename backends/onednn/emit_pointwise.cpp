@@ -25,12 +25,26 @@ EmitBackward emit_relu(Builder& to, int id) {
 EmitBackward emit_add(Builder& to, int id) {
   const std::vector<int>& inputs = to.node(id).inputs;
   const int relu_id = to.fused_relu(id);
-  const View a = to.value(inputs[0]), b = to.in_layout(to.value(inputs[1]), a.desc), dst = to.planned(a.desc);
-  const size_t count = dst.desc.get_size() / sizeof(float);
-  to.own(relu_id >= 0 ? "add_relu" : "add", {a, b, dst},
-         [=](const Run& run) { add(run.at(a), run.at(b), run.at(dst), count, relu_id >= 0); });
+  const auto made_of = [=, &to](const View& a, const View& other) {
+    const View b = to.in_layout(other, a.desc), dst = to.planned(a.desc);
+    const size_t count = dst.desc.get_size() / sizeof(float);
+    to.own(relu_id >= 0 ? "add_relu" : "add", {a, b, dst},
+           [=](const Run& run) { add(run.at(a), run.at(b), run.at(dst), count, relu_id >= 0); });
+    return dst;
+  };
+  const View dst = made_of(to.value(inputs[0]), to.value(inputs[1]));
+  const int answer = relu_id >= 0 ? relu_id : id;
   to.set_layout(id, dst.desc);
-  to.set_value(relu_id >= 0 ? relu_id : id, dst);
+  to.set_value(answer, dst);
+  // Of a chain of residual sums every second one is kept: the next is one sum away from it.
+  const auto is_forgotten_sum = [&](int input) {
+    const Op& op = to.node(input).op;
+    const bool is_norm = std::holds_alternative<BatchNorm>(
+        std::holds_alternative<Relu>(op) ? to.node(to.node(input).inputs[0]).op : op);
+    return to.is_forgotten(input) && !is_norm;
+  };
+  if (!is_forgotten_sum(inputs[0]) && !is_forgotten_sum(inputs[1]))
+    to.forget(answer, [=, &to] { return made_of(to.again(inputs[0]), to.again(inputs[1])); });
   return [&to, id] {
     const View gradient = to.gradient(id);
     for (int input : to.node(id).inputs)
