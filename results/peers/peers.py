@@ -76,14 +76,18 @@ class Torch:
         self.name, self.memory = f"torch {mode}", {}
         self.command = [str(word) for word in command]
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.answer()  # that it is warm: nobody's round begins before
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{' '.join(self.command)} ended: its own words are above")
+        return line
 
     def round(self):
         self.process.stdin.write(f"{STEPS}\n")
         self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{' '.join(self.command)} ended: its own words are above")
-        answer = json.loads(line)
+        answer = json.loads(self.answer())
         self.memory = {key: answer[key] for key in ("peak_rss_bytes", "gpu_bytes")}
         return statistics.median(answer["seconds"])
 

@@ -67,6 +67,7 @@ def main():
     wait = torch.cuda.synchronize if options.device == "cuda" else lambda: None
     for _ in range(2 if options.device == "cpu" else 20):
         step()
+    print("ready", flush=True)
     for line in sys.stdin:
         seconds = []
         for _ in range(int(line)):
