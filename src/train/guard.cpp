@@ -12,10 +12,10 @@ bool Guard::skip(int64_t step, const std::string& trouble) {
   return true;
 }
 
-double Guard::median() const {
-  std::vector<double> sorted = norms_;
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
+double Guard::median() {
+  sorted_ = norms_;
+  const auto middle = sorted_.begin() + static_cast<std::ptrdiff_t>(sorted_.size() / 2);
+  std::nth_element(sorted_.begin(), middle, sorted_.end());
   return *middle;
 }
 

@@ -16,10 +16,13 @@ namespace convoy {
 class Guard {
  public:
   static constexpr size_t history = 64, least_history = 16;
-  static constexpr double far = 20.0;        // times the median of the history
-  static constexpr int skips_in_a_row = 8;   // more are no accident
+  static constexpr double far = 20.0;       // times the median of the history
+  static constexpr int skips_in_a_row = 8;  // more are no accident
 
-  Guard(bool skips, Log log) : skips_(skips), log_(std::move(log)) {}
+  Guard(bool skips, Log log) : skips_(skips), log_(std::move(log)) {
+    norms_.reserve(history);
+    sorted_.reserve(history);
+  }
 
   // Whether a step with this trouble is left out; otherwise the run ends.
   bool skip(int64_t step, const std::string& trouble);
@@ -29,11 +32,11 @@ class Guard {
   int64_t outliers() const { return outliers_; }
 
  private:
-  double median() const;
+  double median();
 
   bool skips_;
   Log log_;
-  std::vector<double> norms_;  // a ring
+  std::vector<double> norms_, sorted_;  // a ring, and median()'s copy of it: no step allocates
   size_t next_ = 0;
   int64_t skipped_ = 0, outliers_ = 0;
   int in_a_row_ = 0;

@@ -1,0 +1,46 @@
+// A step of one rank that is not among the first allocates nothing. (Several ranks make a handle a message.)
+#include <catch2/catch.hpp>
+
+#include "tests/support/allocations.h"
+#include "world.h"
+
+namespace convoy::testing {
+namespace {
+
+// Counts from the end of one step's record to the beginning of the next one's; not over evaluations and saving.
+struct Counter final : Record {
+  std::vector<int64_t> by_step;
+  std::vector<std::string> callers;
+  bool disturbed = true;
+  void step(const StepRecord& record) override {
+    count_allocations(false);
+    const int64_t found = counted_allocations();
+    if (!disturbed && record.step >= 2) {
+      by_step.push_back(found);
+      if (found > 0 && callers.empty()) callers = first_callers();
+    }
+    disturbed = false;
+    count_allocations(true);
+  }
+  void evaluation(const EvaluationRecord&) override { disturbed = true; }
+  void finish(const FinalRecord&) override { count_allocations(false); }
+};
+
+}  // namespace
+
+TEST_CASE("a step after the first two allocates no memory") {
+  const char* backend = GENERATE("reference", "onednn");
+  INFO(backend);
+  Counter counter;
+  Run run;
+  run.experiment.train.steps = 24;  // past the history that the guard of norms needs
+  run.placement.backends = {backend};
+  run.record = &counter;
+  digest_alone(run);
+  if (world().rank() != 0) return;
+  REQUIRE(counter.by_step.size() >= 12);
+  for (const std::string& caller : counter.callers) UNSCOPED_INFO(caller);
+  CHECK(counter.by_step == std::vector<int64_t>(counter.by_step.size(), 0));
+}
+
+}  // namespace convoy::testing
