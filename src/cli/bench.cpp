@@ -331,7 +331,9 @@ void add_bench(CLI::App& app, Context& context) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_option("--backend", flags->backend, "what computes")->capture_default_str();
-  command->add_option("--threads", flags->threads, "compute threads a rank (default: its cores)")
+  command
+      ->add_option("--threads", flags->threads,
+                   "compute threads a rank (default: its cores, but for two of 32 or more)")
       ->check(CLI::Range(0, 4096));
   command->add_option("--rounds", flags->rounds, "repetitions of each; the first try of each is not counted")
       ->capture_default_str()

@@ -158,7 +158,8 @@ void add_evaluate(CLI::App& app, Context& context) {
   command->add_option("--backend", flags->backend, "backend of every rank")
       ->capture_default_str()
       ->type_name(choices_text(backend_names()));
-  command->add_option("--threads", flags->threads, "compute threads a rank (default: its cores)");
+  command->add_option("--threads", flags->threads,
+                      "compute threads a rank (default: its cores, but for two of 32 or more)");
   command->add_option("--loader-threads", flags->loader_threads,
                       "image decoder threads a rank (default: as --threads)");
   command->add_flag("--oversubscribe", flags->oversubscribe, "let ranks share cores (tests)");

@@ -328,8 +328,9 @@ void add_train(CLI::App& app, Context& context) {
       ->allow_extra_args(false)
       ->delimiter(',');
   command
-      ->add_option("--threads", flags->placement.threads,
-                   "compute threads a rank (default: its cores); bits depend on it")
+      ->add_option(
+          "--threads", flags->placement.threads,
+          "compute threads a rank (default: its cores, but for two of 32 or more); bits depend on it")
       ->check(CLI::Range(0, 4096));
   command
       ->add_option("--loader-threads", flags->loader_threads,

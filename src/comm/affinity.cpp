@@ -22,6 +22,10 @@ std::vector<int> cores_of(const Machine& machine, const std::string& units) {
   return cores;
 }
 
+// A rank with many cores leaves some to those who read images and send messages: compute threads that wait for a core in
+// turn would make all others wait with them (Intel Caffe kept two of a Xeon Phi's 68).
+constexpr int many_cores = 32, spare_cores = 2;
+
 std::string map_of(const Machine& machine, const std::string& host, const CorePlan& plan) {
   return fmt::format("\n  {}", fmt::join(describe(machine, host, plan), "\n  "));
 }
@@ -80,7 +84,8 @@ CorePlan plan_cores(const Machine& machine, const std::string& host, const std::
       *std::ranges::min_element(plan.ranks, {}, [](const RankCores& r) { return r.cores.size(); });
   const int fit = static_cast<int>(least.cores.size());
   if (options.threads == 0)
-    plan.threads = plan.bind ? fit : std::max(1, static_cast<int>(on_host / bindings.size()));
+    plan.threads = plan.bind ? fit - (fit >= many_cores ? spare_cores : 0)
+                             : std::max(1, static_cast<int>(on_host / bindings.size()));
   require(plan.threads <= fit || options.allow_overlap, Exit::usage,
           "{} threads do not fit the {} core{} of rank {} on {}: start the ranks with --bind-to none or "
           "fewer to a host, ask for --threads {}, or add --oversubscribe if slow is fine{}",

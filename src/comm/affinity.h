@@ -13,7 +13,8 @@
 namespace convoy {
 
 struct AffinityOptions {
-  int threads = 0;             // a rank; 0: as many as it has cores, the same number on every rank
+  int threads =
+      0;  // a rank; 0: as many as it has cores, but for two of 32 or more; the same number on every rank
   bool allow_overlap = false;  // --oversubscribe: take what there is and bind nothing
 };
 

@@ -4,6 +4,7 @@
 #include <hwloc.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -20,7 +21,10 @@ Topology load(const std::string& synthetic) {
   hwloc_topology_t raw = nullptr;
   require(hwloc_topology_init(&raw) == 0, "hwloc cannot start");
   Topology topology(raw, hwloc_topology_destroy);
-  if (!synthetic.empty())
+  if (synthetic.starts_with("<"))
+    require(hwloc_topology_set_xmlbuffer(raw, synthetic.c_str(), static_cast<int>(synthetic.size()) + 1) == 0,
+            "hwloc does not understand this XML");
+  else if (!synthetic.empty())
     require(hwloc_topology_set_synthetic(raw, synthetic.c_str()) == 0, "hwloc does not understand \"{}\"",
             synthetic);
   require(hwloc_topology_load(raw) == 0, "hwloc cannot read this machine's topology");
@@ -33,6 +37,19 @@ std::vector<int> numbers_in(hwloc_const_bitmap_t set) {
   std::vector<int> numbers;
   for (int i = hwloc_bitmap_first(set); i >= 0; i = hwloc_bitmap_next(set, i)) numbers.push_back(i);
   return numbers;
+}
+
+bool is_fast(hwloc_obj_t node) {
+  const std::string kind = node->subtype != nullptr ? node->subtype : "";
+  return kind == "MCDRAM" || kind == "HBM";
+}
+
+uint64_t cache_beside_memory(hwloc_topology_t topology) {
+  uint64_t bytes = 0;
+  for (hwloc_obj_t cache = nullptr;
+       (cache = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_MEMCACHE, cache)) != nullptr;)
+    bytes += cache->attr->cache.size;
+  return bytes;
 }
 
 int ancestor(hwloc_obj_t object, hwloc_obj_type_t type, hwloc_topology_t topology) {
@@ -52,10 +69,17 @@ std::string Machine::summary() const {
   const auto counted = [](int n, const char* what) {
     return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
   };
-  return fmt::format("{}: {}, {}, {}, {}, {}", cpu_model.empty() ? "unknown processor" : cpu_model,
+  uint64_t fast = 0;
+  for (const FastMemory& memory : fast_memory) fast += memory.bytes;
+  const std::string extra =
+      fast > 0 ? fmt::format(", {} of them {}", human_bytes(fast), fast_memory.front().kind)
+      : memory_cache_bytes > 0
+          ? fmt::format(" behind {} of fast memory as a cache", human_bytes(memory_cache_bytes))
+          : "";
+  return fmt::format("{}: {}, {}, {}, {}, {}{}", cpu_model.empty() ? "unknown processor" : cpu_model,
                      counted(packages, "package"), counted(numa_nodes, "NUMA node"),
                      counted(static_cast<int>(cores.size()), "core"), counted(units(), "hardware thread"),
-                     human_bytes(memory_bytes));
+                     human_bytes(memory_bytes), extra);
 }
 
 Machine read_machine(const std::string& synthetic) {
@@ -65,7 +89,16 @@ Machine read_machine(const std::string& synthetic) {
   const hwloc_obj_t root = hwloc_get_root_obj(topology);
   machine.memory_bytes = root->total_memory;
   machine.packages = std::max(1, hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE));
-  machine.numa_nodes = std::max(1, hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE));
+  for (hwloc_obj_t node = nullptr;
+       (node = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_NUMANODE, node)) != nullptr;) {
+    if (is_fast(node))
+      machine.fast_memory.push_back({static_cast<int>(node->os_index), node->subtype,
+                                     node->attr->numanode.local_memory, numbers_in(node->cpuset)});
+    else
+      ++machine.numa_nodes;
+  }
+  machine.numa_nodes = std::max(1, machine.numa_nodes);
+  machine.memory_cache_bytes = cache_beside_memory(topology);
   const hwloc_obj_t package = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
   if (const char* model = hwloc_obj_get_info_by_name(package != nullptr ? package : root, "CPUModel"))
     machine.cpu_model = model;
@@ -115,6 +148,30 @@ void bind_team(const std::vector<std::vector<int>>& units_by_thread) {
     const auto thread = static_cast<size_t>(omp_get_thread_num());
     hwloc_set_cpubind(topology.get(), sets[thread].get(), HWLOC_CPUBIND_THREAD);
   }
+}
+
+std::vector<int> fast_nodes_near(const Machine& machine, const std::vector<int>& units) {
+  std::vector<int> nodes;
+  for (const FastMemory& memory : machine.fast_memory)
+    if (std::ranges::find_first_of(memory.units, units) != memory.units.end()) nodes.push_back(memory.node);
+  return nodes;
+}
+
+std::vector<int> prefer_fast_memory(const Machine& machine, const std::vector<int>& units, int threads) {
+  const std::vector<int> nodes = fast_nodes_near(machine, units);
+  if (nodes.empty()) return {};
+  const Topology topology = load("");
+  const Bitmap set = new_bitmap();
+  hwloc_membind_policy_t policy{};
+  const bool known = hwloc_get_membind(topology.get(), set.get(), &policy, HWLOC_MEMBIND_BYNODESET) == 0;
+  if (known && policy != HWLOC_MEMBIND_DEFAULT && policy != HWLOC_MEMBIND_FIRSTTOUCH) return {};
+  hwloc_bitmap_zero(set.get());
+  for (const int node : nodes) hwloc_bitmap_set(set.get(), static_cast<unsigned>(node));
+    // Without HWLOC_MEMBIND_STRICT, BIND is the kernel's MPOL_PREFERRED; it belongs to a thread.
+#pragma omp parallel num_threads(threads)
+  hwloc_set_membind(topology.get(), set.get(), HWLOC_MEMBIND_BIND,
+                    HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET);
+  return nodes;
 }
 
 std::vector<int> parse_list(const std::string& list) {

@@ -14,18 +14,29 @@ struct Core {
   int numa = 0, package = 0;
 };
 
+// Memory on the processor's own package, several times as fast as the rest (Xeon Phi's MCDRAM, Xeon Max's HBM) and small,
+// in flat mode: a NUMA node without cores beside the ordinary one.
+struct FastMemory {
+  int node = 0;  // operating system's number
+  std::string kind;
+  uint64_t bytes = 0;
+  std::vector<int> units;  // that are near
+};
+
 struct Machine {
-  std::vector<Core> cores;  // those that this process may use at all (cgroups respected)
-  int packages = 0, numa_nodes = 0;
-  uint64_t memory_bytes = 0;
-  std::string cpu_model;  // "AMD EPYC 7763 64-Core Processor", "" if unknown
+  std::vector<Core> cores;           // those that this process may use at all (cgroups respected)
+  int packages = 0, numa_nodes = 0;  // nodes of fast memory not counted
+  uint64_t memory_bytes = 0;         // fast memory included
+  std::vector<FastMemory> fast_memory;
+  uint64_t memory_cache_bytes = 0;  // fast memory in cache mode: nothing to place, all of it used by itself
+  std::string cpu_model;            // "AMD EPYC 7763 64-Core Processor", "" if unknown
 
   int units() const;
   std::string summary()
       const;  // "AMD EPYC: 2 packages, 2 NUMA nodes, 128 cores, 256 hardware threads, 503.5 GiB"
 };
 
-// `synthetic` is hwloc's description of a machine that is not there ("numa:2 core:8 pu:2"); empty for this one.
+// `synthetic` is hwloc's description of a machine that is not there ("numa:2 core:8 pu:2", or its XML); empty for this one.
 Machine read_machine(const std::string& synthetic = "");
 
 std::string read_binding();  // PUs that this process may run on, as "0-3,8"
@@ -33,6 +44,11 @@ std::string read_binding();  // PUs that this process may run on, as "0-3,8"
 // Binds OpenMP's threads 0 ... n-1 of the calling thread's team to the given PUs each. What the system refuses stays as
 // it is: placement is for speed.
 void bind_team(const std::vector<std::vector<int>>& units_by_thread);
+
+// Fast memory near these PUs comes first for whatever the team's threads allocate from now on, ordinary memory when it is
+// full. Returns the nodes; none where there are none, or where somebody (numactl) has already said what goes where.
+std::vector<int> prefer_fast_memory(const Machine& machine, const std::vector<int>& units, int threads);
+std::vector<int> fast_nodes_near(const Machine& machine, const std::vector<int>& units);
 
 std::vector<int> parse_list(const std::string& list);     // "0-3,8" -> {0, 1, 2, 3, 8}
 std::string print_list(const std::vector<int>& numbers);  // and back

@@ -48,9 +48,12 @@ Affinity place(Communicator& communicator, const AffinityOptions& options) {
   omp_set_num_threads(plan.threads);
   const auto mine = std::ranges::find(plan.ranks, communicator.rank(), &RankCores::rank);
   if (plan.bind) bind_threads(result.machine, mine->cores, plan.threads);
+  const auto fast = prefer_fast_memory(result.machine, units_of(result.machine, mine->cores), plan.threads);
 
   const auto index = static_cast<size_t>(mine - plan.ranks.begin());
-  result.map = communicator.gather(describe(result.machine, host, plan)[index]);
+  std::string my_line = describe(result.machine, host, plan)[index];
+  if (!fast.empty()) my_line += fmt::format(", memory of NUMA {} first", print_list(fast));
+  result.map = communicator.gather(my_line);
   const std::string warnings = index == 0 ? fmt::format("{}", fmt::join(plan.warnings, "\n")) : "";
   for (const std::string& text : communicator.gather(warnings))
     for (const std::string& line : lines_of(text)) result.warnings.push_back(line);

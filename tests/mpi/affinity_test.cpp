@@ -1,7 +1,10 @@
 // Placement on machines that are not there: two packages, hardware threads, odd numbers; and on the one that is.
 #include "comm/affinity.h"
 
+#include <hwloc.h>
+
 #include <catch2/catch.hpp>
+#include <cstring>
 
 #include "base/error.h"
 #include "world.h"
@@ -26,6 +29,24 @@ std::vector<std::string> lines_for(const Machine& machine, const std::vector<std
   return describe(machine, "node1", plan_cores(machine, "node1", all_bound_to(units), options));
 }
 
+// hwloc's XML of a synthetic machine, some of whose NUMA nodes are of a kind.
+std::string with_subtype(const std::string& synthetic, const std::string& kind,
+                         const std::vector<unsigned>& nodes) {
+  hwloc_topology_t topology = nullptr;
+  hwloc_topology_init(&topology);
+  REQUIRE(hwloc_topology_set_synthetic(topology, synthetic.c_str()) == 0);
+  REQUIRE(hwloc_topology_load(topology) == 0);
+  for (const unsigned node : nodes)
+    hwloc_get_numanode_obj_by_os_index(topology, node)->subtype = ::strdup(kind.c_str());
+  char* xml = nullptr;
+  int length = 0;
+  REQUIRE(hwloc_topology_export_xmlbuffer(topology, &xml, &length, 0) == 0);
+  const std::string text = xml;
+  hwloc_free_xmlbuffer(topology, xml);
+  hwloc_topology_destroy(topology);
+  return text;
+}
+
 using Lines = std::vector<std::string>;
 
 }  // namespace
@@ -41,6 +62,25 @@ TEST_CASE("affinity: a machine is read with its cores, hardware threads and NUMA
   CHECK(print_list(parse_list("0-3,8")) == "0-3,8");
   CHECK_THROWS_WITH(parse_list("one"), Contains("no list of cores"));
   CHECK_THROWS_WITH(read_machine("nonsense"), Contains("hwloc does not understand"));
+}
+
+TEST_CASE("affinity: fast memory of a Xeon Phi in flat mode is told apart and near its cores") {
+  // Quadrants: four ordinary nodes and four of MCDRAM, 16 cores each.
+  const Machine machine = read_machine(
+      with_subtype("group:4 [numa(memory=24GB)] [numa(memory=4GB)] core:16 pu:4", "MCDRAM", {1, 3, 5, 7}));
+  CHECK((machine.cores.size() == 64 && machine.numa_nodes == 4));
+  REQUIRE(machine.fast_memory.size() == 4);
+  CHECK(machine.fast_memory[1].node == 3);
+  CHECK(machine.fast_memory[1].units.size() == 64);
+  CHECK_THAT(machine.summary(), Contains("4 NUMA nodes") && Contains("of them MCDRAM"));
+  CHECK(fast_nodes_near(machine, parse_list("0-63")) == std::vector<int>{1});
+  CHECK(fast_nodes_near(machine, parse_list("60-70")) == std::vector<int>{1, 3});
+  CHECK(fast_nodes_near(two_packages(), parse_list("0-3")).empty());
+  // One rank a quadrant computes on all its cores; one rank of all keeps two for images and messages.
+  CHECK(lines_for(machine, {"0-63", "64-127", "128-191", "192-255"})[3] ==
+        "rank 3 on node1: cores 48-63 (NUMA 6), 16 threads");
+  CHECK(lines_for(machine, {"0-255"})[0] == "rank 0 on node1: cores 0-63 (NUMA 0,2,4,6), 62 threads");
+  CHECK(prefer_fast_memory(read_machine(), {0}, 1).empty());  // none here
 }
 
 TEST_CASE("affinity: unbound ranks split the host, equal sets are split among those who hold them") {
