@@ -1,7 +1,6 @@
 #include "comm/bucket_sums.h"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "base/error.h"
@@ -116,13 +115,9 @@ void BucketSums::finish(Communicator::Pending& message, const TreeStep& step) {
 }
 
 void BucketSums::run_library() {
-  struct Flight {
-    int bucket;
-    std::unique_ptr<Communicator::Pending> sum;
-    Clock::time_point begin;
-  };
-  std::deque<Flight> flights;
+  std::vector<Flight> flights = std::exchange(flights_, {});  // empty, but for its room: no step allocates
   const int buckets = static_cast<int>(seconds_.size());
+  flights.reserve(seconds_.size());
   auto last_progress = Clock::now(), take_off = last_progress;
   Backoff backoff;
   for (int next = 0; next < buckets || !flights.empty(); backoff.pause()) {
@@ -155,6 +150,7 @@ void BucketSums::run_library() {
            name(flights.front().bucket), communicator_.size(), stall_seconds(),
            name_the_silent(communicator_, hosts_, stall_limit_));
   }
+  flights_ = std::move(flights);
 }
 
 bool BucketSums::stalled_since(Clock::time_point last_progress) const {

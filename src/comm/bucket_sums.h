@@ -43,6 +43,11 @@ class BucketSums {
 
  private:
   using Clock = std::chrono::steady_clock;
+  struct Flight {  // a sum of the library under way
+    int bucket;
+    std::unique_ptr<Communicator::Pending> sum;
+    Clock::time_point begin;
+  };
   void run_tree();
   void run_library();
   int64_t tree_sum_of(int bucket);
@@ -66,6 +71,7 @@ class BucketSums {
   size_t scratch_elements_ = 0, packed_elements_ = 0;
   std::vector<double> seconds_;
   std::vector<int64_t> overflows_;
+  std::vector<Flight> flights_;
   double busy_ = 0;
 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "comm/backoff.h"
+#include "comm/blocks.h"
 #include "comm/mpi_check.h"
 #include "comm/mpi_state.h"
 #include "comm/silence.h"
@@ -23,21 +24,24 @@ class Requests final : public Communicator::Pending {
  public:
   Requests(const char* what, size_t expected, Leftovers& leftovers, bool waits_inside = false)
       : what_(what), leftovers_(leftovers), waits_inside_(waits_inside) {
-    requests_.reserve(expected);
+    if (expected > few_.size()) many_.resize(expected);
   }
 
-  // Receives first, then sends or collectives.
+  static void* operator new(size_t, Blocks& blocks) { return blocks.take(); }
+  static void operator delete(void* self) { Blocks::give(self); }
+  static void operator delete(void* self, Blocks&) { Blocks::give(self); }
+
+  // Receives first, then sends or collectives; at most `expected` in all.
   MPI_Request* add_receive() { return ++receives_, add(); }
-  MPI_Request* add() { return &requests_.emplace_back(MPI_REQUEST_NULL); }
+  MPI_Request* add() { return &(requests()[count_++] = MPI_REQUEST_NULL); }
 
   bool test() override {
-    const int count = static_cast<int>(requests_.size());
     int done = 0;
     if (waits_inside_)
-      mpi_check(MPI_Waitall(count, requests_.data(), MPI_STATUSES_IGNORE), what_), done = 1;
+      mpi_check(MPI_Waitall(count_, requests(), MPI_STATUSES_IGNORE), what_), done = 1;
     else
-      mpi_check(MPI_Testall(count, requests_.data(), &done, MPI_STATUSES_IGNORE), what_);
-    if (done) requests_.clear();
+      mpi_check(MPI_Testall(count_, requests(), &done, MPI_STATUSES_IGNORE), what_);
+    if (done) count_ = 0;
     return done != 0;
   }
   void wait() override {
@@ -46,29 +50,32 @@ class Requests final : public Communicator::Pending {
   // Given up. Receives can be cancelled; sends and sums cannot, and write to memory that is about to be freed, so they
   // get a moment to end by themselves, as they do when this rank alone has failed.
   ~Requests() override {
-    if (requests_.empty()) return;
+    if (count_ == 0) return;
     leftovers_.messages = true;
-    for (size_t i = 0; i < std::min(receives_, requests_.size()); ++i)
-      if (requests_[i] != MPI_REQUEST_NULL) MPI_Cancel(&requests_[i]);
+    for (int i = 0; i < std::min(receives_, count_); ++i)
+      if (requests()[i] != MPI_REQUEST_NULL) MPI_Cancel(&requests()[i]);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
     int done = 0;
     for (Backoff backoff; !done && std::chrono::steady_clock::now() < end; backoff.pause())
-      if (MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE))
-        break;
+      if (MPI_Testall(count_, requests(), &done, MPI_STATUSES_IGNORE)) break;
     leftovers_.requests = leftovers_.requests || !done;
   }
 
  private:
+  MPI_Request* requests() { return many_.empty() ? few_.data() : many_.data(); }
+
   const char* what_;
   Leftovers& leftovers_;
   const bool waits_inside_;
-  std::vector<MPI_Request> requests_;
-  size_t receives_ = 0;
+  std::array<MPI_Request, 2> few_{};  // what an exchange takes, unless MPI cannot count its bytes
+  std::vector<MPI_Request> many_;
+  int count_ = 0, receives_ = 0;
 };
 
 }  // namespace
 
-MpiCommunicator::MpiCommunicator(size_t largest_message, Waits waits) : state_(std::make_unique<State>()) {
+MpiCommunicator::MpiCommunicator(size_t largest_message, Waits waits)
+    : state_(std::make_unique<State>(sizeof(Requests))) {
   state_->self = this;
   state_->waits_inside = waits == Waits::inside_mpi;
   ensure(largest_message > 0 && largest_message <= INT_MAX);
@@ -159,9 +166,9 @@ std::vector<std::string> MpiCommunicator::gather(const std::string& mine) {
 std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer,
                                                                        std::span<const std::byte> out,
                                                                        std::span<std::byte> in) {
-  auto pending = std::make_unique<Requests>(
+  std::unique_ptr<Requests> pending(new (state_->blocks) Requests(
       "exchange partial sums", state_->count_pieces(in.size()) + state_->count_pieces(out.size()),
-      state_->leftovers, state_->waits_inside);
+      state_->leftovers, state_->waits_inside));
   state_->pieces(in.size(), [&](size_t begin, int count) {
     mpi_check(MPI_Irecv(in.data() + begin, count, MPI_BYTE, peer, exchange_tag, state_->comm,
                         pending->add_receive()),
@@ -176,8 +183,8 @@ std::unique_ptr<Communicator::Pending> MpiCommunicator::start_exchange(int peer,
 }
 
 std::unique_ptr<Communicator::Pending> MpiCommunicator::start_sum(std::span<float> values) {
-  auto pending =
-      std::make_unique<Requests>("sum gradients", state_->count_pieces(values.size()), state_->leftovers);
+  std::unique_ptr<Requests> pending(
+      new (state_->blocks) Requests("sum gradients", state_->count_pieces(values.size()), state_->leftovers));
   state_->pieces(values.size(), [&](size_t begin, int count) {
     mpi_check(MPI_Iallreduce(MPI_IN_PLACE, values.data() + begin, count, MPI_FLOAT, MPI_SUM, state_->comm,
                              pending->add()),

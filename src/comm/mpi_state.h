@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/blocks.h"
 #include "comm/mpi.h"
 #include "comm/roll_call.h"
 
@@ -25,6 +26,8 @@ struct Leftovers {
 };
 
 struct MpiCommunicator::State {
+  explicit State(size_t message_bytes) : blocks(message_bytes) {}
+
   MpiCommunicator* self = nullptr;
   MPI_Comm comm = MPI_COMM_NULL;
   int rank = 0, size = 1;
@@ -32,6 +35,7 @@ struct MpiCommunicator::State {
   bool waits_inside = false;
   std::string host;
   Leftovers leftovers;
+  Blocks blocks;  // the messages' handles
   std::optional<RollCall> roll_call;
   std::chrono::milliseconds limit{0};  // of a control collective's wait; 0: none
   std::vector<std::string> hosts;      // by rank, once there is a limit

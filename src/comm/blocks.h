@@ -1,0 +1,47 @@
+// Memory for objects of one class that come and go in every step: what is given back is handed out again, so that only the
+// first steps allocate. A class uses it by `new (blocks) T(...)` with an operator new that takes and an operator delete that
+// gives. The Blocks must outlive the objects; any thread may take and give.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace convoy {
+
+class Blocks {
+ public:
+  explicit Blocks(size_t bytes) : bytes_(room_before + bytes) {}
+
+  void* take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) {
+      all_.push_back(std::make_unique<std::byte[]>(bytes_));
+      free_.reserve(all_.size());  // give() never allocates
+      free_.push_back(all_.back().get());
+    }
+    std::byte* const block = free_.back();
+    free_.pop_back();
+    *reinterpret_cast<Blocks**>(block) = this;
+    return block + room_before;
+  }
+  static void give(void* object) {
+    std::byte* const block = static_cast<std::byte*>(object) - room_before;
+    Blocks& owner = **reinterpret_cast<Blocks**>(block);
+    const std::lock_guard lock(owner.mutex_);
+    owner.free_.push_back(block);
+  }
+
+ private:
+  static constexpr size_t room_before =
+      alignof(std::max_align_t);  // for the owner; what follows stays aligned
+  static_assert(room_before >= sizeof(Blocks*));
+
+  size_t bytes_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<std::byte[]>> all_;
+  std::vector<std::byte*> free_;
+};
+
+}  // namespace convoy
