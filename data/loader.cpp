@@ -1,7 +1,9 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <functional>
 
 #include "base/error.h"
 #include "base/spans.h"
@@ -48,12 +50,11 @@ class DatasetLoader final : public Loader {
   Batch next(int64_t step, int worker) override {
     ensure(step >= 0 && worker >= 0 && worker < options_.workers);
     const auto start = std::chrono::steady_clock::now();
-    std::vector<Job> following;
-    for (Job job{step, worker}; options_.prefetch && following.size() < ahead;) {
-      if (!advance(job)) break;
-      following.push_back(job);
-    }
-    const auto slot = static_cast<size_t>(ring_->take({step, worker}, following));
+    std::array<Job, 1 + ahead> wanted{Job{step, worker}};
+    size_t count = 1;
+    for (Job job = wanted[0]; options_.prefetch && count < wanted.size() && advance(job);)
+      wanted[count++] = job;
+    const auto slot = static_cast<size_t>(ring_->take(std::span(wanted).first(count)));
     const auto end = std::chrono::steady_clock::now();
     waited_ += std::chrono::duration<double>(end - start).count();
     if (options_.spans != nullptr)
@@ -117,14 +118,12 @@ class DatasetLoader final : public Loader {
     const Transform& t = options_.transform;
     View view;
     try {
-      decode_part(
-          state.encoded,
-          [&](int width, int height) {
-            view = options_.training ? train_view(width, height, t, random_of(place))
-                                     : held_out_view(width, height, t);
-            return needed(view);
-          },
-          state.image);
+      const auto wanted = [&](int width, int height) {
+        view = options_.training ? train_view(width, height, t, random_of(place))
+                                 : held_out_view(width, height, t);
+        return needed(view);
+      };
+      decode_part(state.encoded, std::cref(wanted), state.image);  // by reference: a copy would allocate
     } catch (const Error& error) {  // the bytes are those that were packed, and decoded then
       fail("{}: cannot be decoded any more: {}; is this another version of the JPEG library? Pack again",
            dataset_->where(place.sample), error.what());

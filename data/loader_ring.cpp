@@ -8,6 +8,7 @@ namespace convoy {
 
 LoaderRing::LoaderRing(int slots, int batch, int threads, Prepare prepare)
     : batch_(batch), prepare_(std::move(prepare)), slots_(static_cast<size_t>(slots)) {
+  queue_.reserve(slots_.size());
   try {
     for (int i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
   } catch (...) {  // no more threads to be had: those that run wait for work and must be told to end
@@ -34,7 +35,7 @@ void LoaderRing::run(int thread) {
     if (stop_) return;
     Slot& slot = *queue_.front();
     const int image = slot.taken++;
-    if (slot.taken == batch_) queue_.pop_front();
+    if (slot.taken == batch_) queue_.erase(queue_.begin());
     const Job job = slot.job;
     lock.unlock();
     std::exception_ptr error;
@@ -54,18 +55,16 @@ void LoaderRing::run(int thread) {
   }
 }
 
-int LoaderRing::take(const Job& job, const std::vector<Job>& following) {
+int LoaderRing::take(std::span<const Job> wanted) {
   std::unique_lock lock(mutex_);
   ++turn_;
   for (auto& slot : slots_)
     if (slot.state == Slot::State::held && slot.turn + 1 < turn_) slot.state = Slot::State::free;
-  std::vector<Job> wanted = {job};
-  wanted.insert(wanted.end(), following.begin(), following.end());
   give_up_all_but(wanted, lock);
   for (const auto& next : wanted)
     if (find(next) == nullptr && !start(next)) break;
   work_.notify_all();
-  Slot* slot = find(job);
+  Slot* slot = find(wanted.front());
   ensure(slot != nullptr);
   progress_.wait(lock, [&] { return slot->done == batch_; });
   if (slot->error) {
@@ -84,7 +83,7 @@ LoaderRing::Slot* LoaderRing::find(const Job& job) {
 }
 
 // Pending work that nobody will ask for soon makes room; images being prepared at this moment are waited for.
-void LoaderRing::give_up_all_but(const std::vector<Job>& wanted, std::unique_lock<std::mutex>& lock) {
+void LoaderRing::give_up_all_but(std::span<const Job> wanted, std::unique_lock<std::mutex>& lock) {
   for (auto& slot : slots_) {
     if (slot.state != Slot::State::pending ||
         std::find(wanted.begin(), wanted.end(), slot.job) != wanted.end())

@@ -4,10 +4,10 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -28,9 +28,10 @@ class LoaderRing {
   LoaderRing(const LoaderRing&) = delete;
   LoaderRing& operator=(const LoaderRing&) = delete;
 
-  // The slot that holds `job`, when it is done. `following` are the jobs to work on after it, nearest first; work that is
-  // neither is given up. The slots returned by the last call and by this one stay untouched.
-  int take(const Job& job, const std::vector<Job>& following);
+  // The slot that holds the first of the wanted jobs, when it is done. The others are those to work on after it, nearest
+  // first; work that is not wanted is given up. The slots returned by the last call and by this one stay untouched.
+  // Allocates nothing.
+  int take(std::span<const Job> wanted);
 
  private:
   struct Slot {
@@ -43,7 +44,7 @@ class LoaderRing {
   };
   void run(int thread);
   void stop();
-  void give_up_all_but(const std::vector<Job>& wanted, std::unique_lock<std::mutex>& lock);
+  void give_up_all_but(std::span<const Job> wanted, std::unique_lock<std::mutex>& lock);
   Slot* find(const Job& job);
   bool start(const Job& job);
   bool idle(const Slot& slot) const { return slot.taken == slot.done; }
@@ -53,7 +54,7 @@ class LoaderRing {
   std::mutex mutex_;
   std::condition_variable work_, progress_;
   std::vector<Slot> slots_;
-  std::deque<Slot*> queue_;  // pending slots with images to take, in order
+  std::vector<Slot*> queue_;  // pending slots with images to take, in order
   uint64_t turn_ = 0;
   bool stop_ = false;
   std::vector<std::jthread> threads_;

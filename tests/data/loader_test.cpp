@@ -15,6 +15,7 @@
 #include "data/shard.h"
 #include "limited_memory.h"
 #include "pack_fixtures.h"
+#include "tests/support/allocations.h"
 
 namespace convoy {
 namespace {
@@ -55,6 +56,24 @@ struct Bench {
 std::string bits(const Batch& batch) {
   return std::string(reinterpret_cast<const char*>(batch.labels.data()), batch.labels.size_bytes()) +
          std::string(reinterpret_cast<const char*>(batch.images.data()), batch.images.size_bytes());
+}
+
+TEST_CASE("loader: once the largest image has been seen, no batch allocates memory") {
+  Bench bench;
+  bench.options.training = false;
+  bench.options.threads = 1;  // each has buffers of its own, as large as what it has seen
+  const auto loader = make_loader(bench.dataset, bench.options);
+  const auto pass = [&] {
+    for (int64_t step = 0; step * 6 < loader->samples(); ++step)
+      for (int worker = 0; worker < 3; ++worker) loader->next(step, worker);
+  };
+  pass();
+  testing::count_allocations(true);
+  pass();
+  testing::count_allocations(false);
+  const int64_t found = testing::counted_allocations();
+  for (const std::string& caller : testing::first_callers()) UNSCOPED_INFO(caller);
+  CHECK(found == 0);
 }
 
 TEST_CASE("loader: the order is the concatenation of the epochs' permutations") {

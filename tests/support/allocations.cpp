@@ -52,7 +52,7 @@ std::vector<std::string> first_callers() {
   std::vector<std::string> lines;
   for (size_t i = 0; i < traces.size(); ++i) {
     char** const names = backtrace_symbols(traces[i].data(), lengths[i]);
-    for (int frame = 2; frame < lengths[i]; ++frame) lines.emplace_back(names[frame]);
+    for (int frame = 1; frame < lengths[i]; ++frame) lines.emplace_back(names[frame]);
     lines.emplace_back("--");
     std::free(names);
   }
