@@ -75,7 +75,7 @@ bool rewrite(Rewriter& r, std::span<const std::byte> encoded) {
 
 }  // namespace
 
-std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const Image& pixels) {
+std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const Image* pixels) {
   if (encoded.size() < 2 || encoded[0] != std::byte{0xff} || encoded[1] != std::byte{0xd8}) return {};
   if (const auto frame = read_restart_frame(encoded); frame && frame->interval <= most) return {};
   Rewriter r;
@@ -83,11 +83,12 @@ std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const I
   const auto* begin = reinterpret_cast<const std::byte*>(r.bytes);
   std::vector<std::byte> rewritten(begin, begin + r.size);
   if (!read_restart_frame(rewritten)) return {};
+  if (pixels == nullptr) return rewritten;
   DecodeReport report;
   try {
     const Image again = decode(rewritten, &report);
-    if (report.warnings > 0 || again.width != pixels.width || again.height != pixels.height ||
-        again.rgb != pixels.rgb)
+    if (report.warnings > 0 || again.width != pixels->width || again.height != pixels->height ||
+        again.rgb != pixels->rgb)
       return {};
   } catch (const Error&) {
     return {};

@@ -12,8 +12,9 @@
 
 namespace convoy {
 
-// `pixels` is what the encoded image decodes to. Empty where the bytes are best left alone: no JPEG, one that decodes with
-// warnings or that has such markers already, and whatever would not give exactly `pixels` again.
-std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const Image& pixels);
+// Empty where the bytes are best left alone: no JPEG, one that decodes with warnings or that has such markers already, and
+// whatever would not decode to exactly `pixels`, those of the encoded image (null: that has been looked at before). The bytes
+// are a function of the encoded ones and the version of libjpeg.
+std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const Image* pixels);
 
 }  // namespace convoy
