@@ -13,7 +13,9 @@
 namespace convoy {
 namespace {
 
-constexpr int fewest = 3, most = 8;  // MCUs between two markers, if the row can be cut so
+// Pixels between two markers, if the row can be cut so: markers cost bytes and time, and what lies between two is decoded as
+// a whole.
+constexpr unsigned narrowest = 24, widest = 128;
 
 struct Errors {
   jpeg_error_mgr base;
@@ -47,10 +49,10 @@ struct Rewriter {
   Rewriter(const Rewriter&) = delete;
 };
 
-// Markers cost bytes, and what lies between two is decoded as a whole. Rows of a prime number of MCUs stay whole.
-unsigned interval_for(unsigned mcus) {
-  for (unsigned n = fewest; n <= most; ++n)
-    if (mcus % n == 0) return n;
+// Rows of a prime number of MCUs stay whole.
+unsigned interval_for(unsigned mcus, unsigned mcu_width) {
+  for (unsigned n = 1; n * mcu_width <= widest; ++n)
+    if (n * mcu_width >= narrowest && mcus % n == 0) return n;
   return mcus;
 }
 
@@ -64,7 +66,7 @@ bool rewrite(Rewriter& r, std::span<const std::byte> encoded) {
   jvirt_barray_ptr* coefficients = jpeg_read_coefficients(&r.from);
   jpeg_copy_critical_parameters(&r.from, &r.to);
   const unsigned mcu = r.from.num_components == 1 ? 8 : 8 * static_cast<unsigned>(r.from.max_h_samp_factor);
-  r.to.restart_interval = interval_for((r.from.image_width + mcu - 1) / mcu);
+  r.to.restart_interval = interval_for((r.from.image_width + mcu - 1) / mcu, mcu);
   r.to.optimize_coding = TRUE;
   jpeg_mem_dest(&r.to, &r.bytes, &r.size);
   jpeg_write_coefficients(&r.to, coefficients);
@@ -77,7 +79,9 @@ bool rewrite(Rewriter& r, std::span<const std::byte> encoded) {
 
 std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const Image* pixels) {
   if (encoded.size() < 2 || encoded[0] != std::byte{0xff} || encoded[1] != std::byte{0xd8}) return {};
-  if (const auto frame = read_restart_frame(encoded); frame && frame->interval <= most) return {};
+  if (const auto frame = read_restart_frame(encoded);
+      frame && frame->interval * frame->mcu_width <= static_cast<int>(widest))
+    return {};
   Rewriter r;
   if (!rewrite(r, encoded)) return {};
   const auto* begin = reinterpret_cast<const std::byte*>(r.bytes);
