@@ -128,9 +128,7 @@ template <int known>
   }
 }
 
-}  // namespace
-
-CONVOY_CLONES void pass_across(const uint8_t* src, size_t src_stride, int rows, const ResizeFilter& filter,
+CONVOY_CLONES void across_wide(const uint8_t* src, size_t src_stride, int rows, const ResizeFilter& filter,
                                int origin, std::vector<int32_t>& woven, uint8_t* dst) {
   const int begin = filter.first.front();
   const auto pixels = static_cast<size_t>(filter.first.back() + filter.taps - begin);
@@ -164,6 +162,35 @@ CONVOY_CLONES void pass_across(const uint8_t* src, size_t src_stride, int rows, 
         break;
       default:
         across_woven<0>(woven.data(), filter, begin, to);
+    }
+  }
+}
+
+}  // namespace
+
+void pass_across(const uint8_t* src, size_t src_stride, int rows, const ResizeFilter& filter, int origin,
+                 std::vector<int32_t>& woven, uint8_t* dst) {
+  if (has_wide_vectors())
+    across_wide(src, src_stride, rows, filter, origin, woven, dst);
+  else
+    pass_across_plain(src, src_stride, rows, filter, origin, dst);
+}
+
+void pass_across_plain(const uint8_t* src, size_t src_stride, int rows, const ResizeFilter& filter,
+                       int origin, uint8_t* dst) {
+  for (int y = 0; y < rows; ++y, src += src_stride) {
+    const int32_t* weights = filter.weights.data();
+    for (const int32_t first : filter.first) {
+      const uint8_t* pixel = src + 3 * static_cast<size_t>(first - origin);
+      int32_t red = half, green = half, blue = half;
+      for (int t = 0; t < filter.taps; ++t, pixel += 3, ++weights) {
+        red += pixel[0] * *weights;
+        green += pixel[1] * *weights;
+        blue += pixel[2] * *weights;
+      }
+      *dst++ = to_byte(red);
+      *dst++ = to_byte(green);
+      *dst++ = to_byte(blue);
     }
   }
 }

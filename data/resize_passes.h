@@ -20,6 +20,9 @@ struct ResizeFilter {
 // src begins with. `woven` is scratch.
 void pass_across(const uint8_t* src, size_t src_stride, int rows, const ResizeFilter& filter, int origin,
                  std::vector<int32_t>& woven, uint8_t* dst);
+// The same in plain loops, for CPUs without wide vectors.
+void pass_across_plain(const uint8_t* src, size_t src_stride, int rows, const ResizeFilter& filter,
+                       int origin, uint8_t* dst);
 // Each row of `bytes` bytes from `taps` input rows; `origin` is the row that src begins with.
 void pass_down(const uint8_t* src, size_t stride, size_t bytes, const ResizeFilter& filter, int origin,
                uint8_t* dst);

@@ -17,10 +17,28 @@
 
 #if !defined(__x86_64__) || !defined(__GLIBC__) || defined(CONVOY_SANITIZED)
 #define CONVOY_CLONES
+#define CONVOY_NO_CLONES 1
 #elif defined(__clang__)
 #define CONVOY_CLONES __attribute__((target_clones("avx2", "default")))
 #elif defined(__GNUC__)
 #define CONVOY_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CONVOY_CLONES
+#define CONVOY_NO_CLONES 1
 #endif
+
+namespace convoy {
+
+// Is code that is written with vectors of 32 bytes worth calling: has the CPU such registers, and a clone that uses them?
+// (Compilers emulate what is not there, more slowly than plain loops.) Sanitizers are to see that code, whatever it costs.
+inline bool has_wide_vectors() {
+#if defined(CONVOY_SANITIZED) || (defined(CONVOY_NO_CLONES) && defined(__AVX2__))
+  return true;
+#elif defined(CONVOY_NO_CLONES)
+  return false;
+#else
+  return __builtin_cpu_supports("avx2") != 0;
+#endif
+}
+
+}  // namespace convoy

@@ -64,6 +64,9 @@ TEST_CASE("the pass across is its sums, whatever the taps and sizes") {
                     src.data() + y * stride + 3 * static_cast<size_t>(filter.first[k / 3]) + k % 3, 3);
       INFO(taps << " taps, " << rows << " rows of " << in << " to " << count);
       REQUIRE(dst == wanted);
+      std::fill(dst.begin(), dst.end(), 0);
+      pass_across_plain(src.data(), stride, rows, filter, 0, dst.data());
+      REQUIRE(dst == wanted);
     }
 }
 
