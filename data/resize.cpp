@@ -53,6 +53,11 @@ bool down_first(const Crop& crop, int width, int height) {
   return crop.height > height && crop.height - height > 2 * (crop.width - width);
 }
 
+// Never smaller again: what is added is set to zero each time.
+void grow(std::vector<uint8_t>& scratch, size_t bytes) {
+  if (scratch.size() < bytes) scratch.resize(bytes);
+}
+
 bool holds(int width, int height, const Crop& part) {
   return part.left >= 0 && part.top >= 0 && part.width > 0 && part.height > 0 &&
          part.width <= width - part.left && part.height <= height - part.top;
@@ -83,12 +88,12 @@ void resize(const Image& src, const Crop& crop, int width, int height, const Cro
   } else if (down_first(crop, width, height)) {
     const int left = across.first.front();
     const size_t stride = 3 * static_cast<size_t>(reach(across) - left);
-    scratch.between.resize(stride * window.height);
+    grow(scratch.between, stride * window.height);
     pass_down(at + 3 * static_cast<size_t>(left), src_stride, stride, down, 0, scratch.between.data());
     pass_across(scratch.between.data(), stride, window.height, across, left, scratch.woven, dst.rgb.data());
   } else {
     const int top = down.first.front(), rows = reach(down) - top;
-    scratch.between.resize(dst_stride * rows);
+    grow(scratch.between, dst_stride * rows);
     pass_across(at + top * src_stride, src_stride, rows, across, 0, scratch.woven, scratch.between.data());
     pass_down(scratch.between.data(), dst_stride, dst_stride, down, top, dst.rgb.data());
   }

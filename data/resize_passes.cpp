@@ -133,7 +133,7 @@ CONVOY_CLONES void across_wide(const uint8_t* src, size_t src_stride, int rows, 
   const int begin = filter.first.front();
   const auto pixels = static_cast<size_t>(filter.first.back() + filter.taps - begin);
   const size_t dst_stride = 3 * filter.first.size();
-  woven.resize(woven_pixel * pixels);
+  if (woven.size() < woven_pixel * pixels) woven.resize(woven_pixel * pixels);
   src += 3 * static_cast<size_t>(begin - origin);
   for (int y = 0; y < rows; y += woven_rows) {
     const uint8_t* from[woven_rows];
