@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "data/normalize.h"
 
 namespace convoy {
 namespace {
@@ -48,23 +49,6 @@ View resized_whole(int width, int height, const Transform& t) {
     view.height = static_cast<int>(static_cast<int64_t>(t.resize) * height / width);
   view.window = {0, 0, t.input, t.input};
   return view;
-}
-
-// The image as f32 planes. A table of 256 values a channel holds the two divisions.
-void normalize(const Image& image, const Transform& t, bool mirror, std::span<float> chw) {
-  const size_t width = image.width, height = image.height, plane = width * height;
-  for (size_t c = 0; c < 3; ++c) {
-    std::array<float, 256> table;
-    for (int v = 0; v < 256; ++v) table[v] = (static_cast<float>(v) / t.divisor - t.mean[c]) / t.std[c];
-    const uint8_t* src = image.rgb.data() + (t.bgr ? 2 - c : c);
-    float* dst = chw.data() + c * plane;
-    for (size_t y = 0; y < height; ++y, src += 3 * width, dst += width) {
-      if (mirror)
-        for (size_t x = 0; x < width; ++x) dst[width - 1 - x] = table[src[3 * x]];
-      else
-        for (size_t x = 0; x < width; ++x) dst[x] = table[src[3 * x]];
-    }
-  }
 }
 
 }  // namespace

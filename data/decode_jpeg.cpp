@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <csetjmp>
 #include <new>
+#include <optional>
 
 #include "base/error.h"
 #include "data/decode_formats.h"
+#include "data/jpeg_restarts.h"
 
 namespace convoy {
 namespace {
@@ -74,10 +76,6 @@ bool start(Decompressor& d) {
   return true;
 }
 
-// Pixels beside the wanted ones that are decoded as well: upsampled chroma looks one sample to each side, and a cut falls
-// between blocks of 8 samples of up to 4 pixels.
-constexpr int margin = 32;
-
 // From then on rows are of the `width` pixels from `left` on: at least those asked for.
 bool cut_columns(Decompressor& d, JDIMENSION* left, JDIMENSION* width) {
   if (setjmp(d.errors.escape)) return false;
@@ -112,46 +110,86 @@ void cmyk_to_rgb(const uint8_t* src, uint8_t* dst, int width) {
   }
 }
 
-}  // namespace
-
-void decode_jpeg(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst, DecodeReport& report) {
-  Decompressor d;
+// Decodes the rows and columns of `part` that d's image has, which begins at `place` in dst. Throws.
+void read_part(Decompressor& d, const Crop& place, const Crop& part, Image& dst) {
   const auto must = [&d](bool fine) {
     if (!fine && d.errors.out_of_memory) throw std::bad_alloc();  // the machine's fault, not the image's
     if (!fine) fail("JPEG: {}", d.errors.reason);
   };
-  must(read_header(d, encoded));
+  const int components = d.info.num_components;
+  d.info.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
+  must(start(d));
+  // Upsampled chroma looks one sample to each side, of as many pixels as the factors say at most; and where a progressive
+  // image lacks its last scans, the blocks are smoothed with two neighbours' to each side.
+  const int samples = d.info.progressive_mode ? 2 * DCTSIZE : 2;
+  const int beside = samples * d.info.max_h_samp_factor, above = samples * d.info.max_v_samp_factor;
+  JDIMENSION left = 0, width = static_cast<JDIMENSION>(place.width);
+  if (part.width < place.width) {
+    const int first = part.left - place.left;
+    left = static_cast<JDIMENSION>(std::max(first - beside, 0));
+    width = static_cast<JDIMENSION>(std::min(first + part.width + beside, place.width)) - left;
+    must(cut_columns(d, &left, &width));
+  }
+  const auto agrees = [&] {
+    return d.info.output_width == width && d.info.output_height == static_cast<unsigned>(place.height) &&
+           d.info.output_components == (components == 4 ? 4 : 3);
+  };
+  require(agrees(), "JPEG: its size changes inside the scan");
+  const int top = std::max(part.top - place.top - above, 0), bottom = part.top - place.top + part.height;
+  if (top > 0) must(skip_rows(d, static_cast<JDIMENSION>(top)));
+  std::vector<uint8_t> inks(components == 4 ? size_t{width} * 4 : 0);
+  for (int y = top; y < bottom; ++y) {
+    const size_t at = static_cast<size_t>(place.top + y) * static_cast<size_t>(dst.width);
+    uint8_t* row = dst.rgb.data() + (at + static_cast<size_t>(place.left) + left) * 3;
+    require(agrees(), "JPEG: its size changes inside the scan");
+    must(read_row(d, inks.empty() ? row : inks.data()));
+    if (!inks.empty()) cmyk_to_rgb(inks.data(), row, static_cast<int>(width));
+  }
+  if (bottom == place.height) must(finish(d));
+}
+
+// The same from a smaller JPEG with just that part. False where anything is unusual: then all of it is to be read.
+bool read_cut_out(std::span<const std::byte> smaller, const Crop& place, const Crop& part, Image& dst) {
+  Decompressor d;
+  if (!read_header(d, smaller)) return false;
+  if (d.info.image_width != static_cast<unsigned>(place.width) ||
+      d.info.image_height != static_cast<unsigned>(place.height))
+    return false;
+  try {
+    read_part(d, place, part, dst);
+  } catch (const Error&) {
+    return false;
+  }
+  return d.errors.warnings == 0;
+}
+
+}  // namespace
+
+void decode_jpeg(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst, DecodeReport& report) {
+  std::optional<Crop> part;
+  if (wanted != nullptr) {
+    if (const auto frame = read_restart_frame(encoded)) {
+      prepare(dst, frame->width, frame->height);
+      part = (*wanted)(dst.width, dst.height);
+      std::vector<std::byte> smaller;
+      const auto place = cut_out(*frame, encoded, *part, smaller);
+      if (place && read_cut_out(smaller, *place, *part, dst)) return;
+    }
+  }
+  Decompressor d;
+  if (!read_header(d, encoded)) {
+    if (d.errors.out_of_memory) throw std::bad_alloc();
+    fail("JPEG: {}", d.errors.reason);
+  }
   const int components = d.info.num_components;
   require(d.info.data_precision == 8, "JPEG: {} bits a sample; only 8 are read", d.info.data_precision);
   require(components == 1 || components == 3 || components == 4,
           "JPEG: {} components; only 1, 3 and 4 are read", components);
   // From here on the size is ours: a second frame header inside the scan would change the one in d.info.
   prepare(dst, d.info.image_width, d.info.image_height);
-  d.info.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
-  must(start(d));
-  const Crop whole{0, 0, dst.width, dst.height},
-      part = wanted != nullptr ? (*wanted)(dst.width, dst.height) : whole;
-  JDIMENSION left = 0, width = static_cast<JDIMENSION>(dst.width);
-  if (part.width < dst.width) {
-    left = static_cast<JDIMENSION>(std::max(part.left - margin, 0));
-    width = static_cast<JDIMENSION>(std::min(part.left + part.width + margin, dst.width)) - left;
-    must(cut_columns(d, &left, &width));
-  }
-  const auto agrees = [&] {
-    return d.info.output_width == width && d.info.output_height == static_cast<unsigned>(dst.height) &&
-           d.info.output_components == (components == 4 ? 4 : 3);
-  };
-  require(agrees(), "JPEG: its size changes inside the scan");
-  const int top = std::max(part.top - margin, 0), bottom = part.top + part.height;
-  if (top > 0) must(skip_rows(d, static_cast<JDIMENSION>(top)));
-  std::vector<uint8_t> inks(components == 4 ? size_t{width} * 4 : 0);
-  for (int y = top; y < bottom; ++y) {
-    uint8_t* row = dst.rgb.data() + (static_cast<size_t>(y) * static_cast<size_t>(dst.width) + left) * 3;
-    require(agrees(), "JPEG: its size changes inside the scan");
-    must(read_row(d, inks.empty() ? row : inks.data()));
-    if (!inks.empty()) cmyk_to_rgb(inks.data(), row, static_cast<int>(width));
-  }
-  if (bottom == dst.height) must(finish(d));
+  const Crop whole{0, 0, dst.width, dst.height};
+  if (!part) part = wanted != nullptr ? (*wanted)(dst.width, dst.height) : whole;
+  read_part(d, whole, *part, dst);
   report.warnings = d.errors.warnings;
   report.first_warning = d.errors.first_warning;
 }

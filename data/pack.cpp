@@ -42,7 +42,7 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 PackForecast forecast_pack(const PackOptions& options, const Log& log) {
   const Source source = list_source(options, log);
-  const PackPlan plan = plan_pack(source, options.shards, options.seed);
+  const PackPlan plan = plan_pack(source, options);
   check_folder(options.out, plan, log);
   PackForecast forecast{.source = source.description,
                         .images = static_cast<int64_t>(source.images.size()),
@@ -65,7 +65,7 @@ PackReport pack(const PackOptions& options, Communicator& comm, const Log& log) 
   broadcast_text(comm, listed);
   const Source source = source_from_bytes(listed);
   listed = {};
-  const PackPlan plan = plan_pack(source, options.shards, options.seed);
+  const PackPlan plan = plan_pack(source, options);
   std::optional<FolderLock> lock;
   if (comm.rank() == 0) lock.emplace(prepare_folder(options.out, plan, log));
   comm.barrier();

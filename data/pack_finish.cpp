@@ -14,10 +14,10 @@
 namespace convoy {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BadImage, name, where, reason)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ShardOutcome, shard, kept, written, bytes, samples, digest, bad)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ShardOutcome, shard, kept, written, bytes, samples, rewritten, digest, bad)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PackReport, images, classes, shards, kept_shards, image_bytes, shard_bytes,
-                                   warnings, images_with_warnings, skipped, duplicates, duplicate_examples,
-                                   quarantined, histogram, fingerprint)
+                                   warnings, images_with_warnings, skipped, rewritten, duplicates,
+                                   duplicate_examples, quarantined, histogram, fingerprint)
 
 namespace {
 
@@ -139,6 +139,7 @@ PackReport finish_pack(const PackOptions& options, const PackPlan& plan, const S
       manifest.shards.push_back({name, outcome.bytes, outcome.samples, outcome.digest});
       report.shard_bytes += outcome.bytes;
       report.kept_shards += outcome.kept;
+      report.rewritten += outcome.rewritten;
       report.quarantined.insert(report.quarantined.end(), outcome.bad.begin(), outcome.bad.end());
     }
     census.finish();
@@ -157,6 +158,7 @@ PackReport finish_pack(const PackOptions& options, const PackPlan& plan, const S
     manifest.quarantined = static_cast<int64_t>(report.quarantined.size());
     manifest.skipped = report.skipped;
     manifest.duplicates = report.duplicates;
+    if (options.restart_markers) manifest.rewritten = report.rewritten;
     manifest.source = source.description;
     manifest.plan = plan.digest;
     manifest.fingerprint = report.fingerprint;

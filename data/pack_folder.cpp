@@ -51,10 +51,11 @@ bool holds_dataset(const fs::path& out, const PackPlan& plan, const Log& log) {
     log.warn("{}: it is made again", damage.what());
     return false;
   }
-  require(found.plan == plan.digest,
-          "{} holds another dataset (other images, classes, seed or shard count): choose another --out "
-          "or remove that folder",
-          out.string());
+  require(
+      found.plan == plan.digest,
+      "{} holds another dataset (other images, classes, seed, shard count or restart markers): choose another --out "
+      "or remove that folder",
+      out.string());
   return true;
 }
 
@@ -102,7 +103,7 @@ void check_folder(const fs::path& out, const PackPlan& plan, const Log& log) {
     const bool known = whole && (name == manifest_name || is_wanted(name, plan));
     if (finished && !known && !carries(entry.path(), plan))
       fail(
-          "{} holds {} of another pack (other images, classes, seed or shard count) or damaged: choose "
+          "{} holds {} of another pack (other images, classes, seed, shard count or restart markers) or damaged: choose "
           "another --out, or remove it if nobody needs it",
           out.string(), name);
   }

@@ -23,7 +23,9 @@ int automatic_shards(const Source& source) {
 
 }  // namespace
 
-PackPlan plan_pack(const Source& source, int shards, uint64_t seed) {
+PackPlan plan_pack(const Source& source, const PackOptions& options) {
+  const uint64_t seed = options.seed;
+  const int shards = options.shards;
   PackPlan plan;
   plan.seed = seed;
   plan.shards = shards == 0 ? automatic_shards(source) : shards;
@@ -33,6 +35,7 @@ PackPlan plan_pack(const Source& source, int shards, uint64_t seed) {
   plan.order = permutation(static_cast<uint32_t>(source.images.size()), seed, stream_of("pack"));
   Digest digest;
   digest.add(fmt::format("convoy.pack/1 {} {} {}\n", seed, plan.shards, source.classes.size()));
+  if (options.restart_markers) digest.add("restart markers\n");
   for (size_t i = 0; i < source.classes.wnids.size(); ++i)
     digest.add(source.classes.wnids[i] + "\t" + source.classes.names[i] + "\n");
   for (const auto& image : source.images) {

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "data/decode.h"
+#include "data/jpeg_rewrite.h"
 #include "data/manifest.h"
 #include "data/parallel.h"
 #include "data/shard.h"
@@ -79,6 +80,7 @@ class Maker {
         reader_(reader),
         threads_(thread_count(options.threads)),
         quarantine_(options.quarantine),
+        restart_markers_(options.restart_markers),
         target_(options.out / shard_name(shard, plan.shards)) {
     header_ = {plan.seed, shard, plan.shards, plan.digest, source.classes, plan.name_width, {}};
     images_.assign(plan.order.begin() + static_cast<ptrdiff_t>(plan.begin(shard)),
@@ -99,6 +101,7 @@ class Maker {
       if (header_.quarantine != shard.header.quarantine || shard.rows.size() != rows_.size())
         return differs(log);
       for (size_t i = 0; i < rows_.size(); ++i) {
+        if (restart_markers_) rows_[i].length = shard.rows[i].length;
         rows_[i].height = shard.rows[i].height;
         rows_[i].width = shard.rows[i].width;
         rows_[i].warnings = shard.rows[i].warnings;
@@ -110,20 +113,26 @@ class Maker {
       return false;
     }
     outcome_.samples = static_cast<int64_t>(rows_.size());
+    outcome_.rewritten = rewritten_;
     outcome_.kept = outcome_.written = true;
     return true;
   }
 
   void make() {
     Temporary temporary(target_.string() + temporary_suffix);
-    {
+    if (restart_markers_) {
+      lay_out();
+      decode_all(nullptr);  // how long what is written anew will be is not known before
+    } else {
       ShardWriter writer = start(temporary.path());
-      decode_all(writer);
+      decode_all(&writer);
       if (outcome_.bad.empty()) writer.finish(rows_);
     }
     if (!outcome_.bad.empty()) {
       if (!quarantine_) return;
       leave_out_bad();  // their places close up: the layout is made again, and the good images copied again
+    }
+    if (restart_markers_ || !outcome_.bad.empty()) {
       ShardWriter writer = start(temporary.path());
       copy_all(writer);
       writer.finish(rows_);
@@ -138,6 +147,7 @@ class Maker {
     temporary.become(target_);
     outcome_.written = true;
     outcome_.samples = static_cast<int64_t>(rows_.size());
+    outcome_.rewritten = rewritten_;
   }
 
   ShardOutcome take() {
@@ -186,11 +196,16 @@ class Maker {
     std::vector<ThreadState> states(static_cast<size_t>(threads_));
     std::atomic<bool> same{true};
     parallel_for(static_cast<int64_t>(order.size()), threads_, [&](int64_t piece, int thread) {
-      auto& [encoded, kept, unused] = states[static_cast<size_t>(thread)];
+      auto& state = states[static_cast<size_t>(thread)];
+      auto& [encoded, kept, pixels] = state;
       const size_t i = order[static_cast<size_t>(piece)];
       if (!same) return;
       reader_.read(image(i), encoded);
-      kept.resize(encoded.size());
+      if (restart_markers_) {
+        decode(encoded, pixels);
+        write_anew(state);
+      }
+      kept.resize(rows_[i].length);
       earlier.read_at(shard.layout.images + rows_[i].offset, kept.data(), kept.size());
       if (kept != encoded || digest64(kept.data(), kept.size()) != rows_[i].xxh3) same = false;
     });
@@ -202,7 +217,7 @@ class Maker {
     rows_.resize(images_.size());
     for (size_t i = 0; i < images_.size(); ++i) {
       rows_[i].offset = bytes;
-      rows_[i].length = image(i).length;
+      if (rows_[i].length == 0) rows_[i].length = image(i).length;  // not written anew, or not yet
       rows_[i].label = image(i).label;
       rows_[i].name = image(i).name;
       bytes += rows_[i].length;
@@ -226,13 +241,13 @@ class Maker {
     return order;
   }
 
-  void decode_all(ShardWriter& writer) {
+  void decode_all(ShardWriter* writer) {
     const auto order = reading_order();
     std::vector<ThreadState> states(static_cast<size_t>(threads_));
     std::vector<std::optional<BadImage>> bad(images_.size());
     parallel_for(static_cast<int64_t>(order.size()), threads_, [&](int64_t piece, int thread) {
       const size_t i = order[static_cast<size_t>(piece)];
-      bad[i] = try_image(i, states[static_cast<size_t>(thread)], &writer);
+      bad[i] = try_image(i, states[static_cast<size_t>(thread)], writer);
     });
     for (auto& entry : bad)
       if (entry) outcome_.bad.push_back(std::move(*entry));
@@ -252,13 +267,22 @@ class Maker {
            "{}: no memory to decode it: give fewer --threads or ranks a node, and run it again",
            source_.where(image(i)));
     }
-    if (writer == nullptr) return {};
+    if (restart_markers_ && report.warnings == 0) write_anew(state);
+    rows_[i].length = static_cast<uint32_t>(state.encoded.size());
     rows_[i].width = static_cast<uint16_t>(state.image.width);
     rows_[i].height = static_cast<uint16_t>(state.image.height);
     rows_[i].warnings = static_cast<uint32_t>(std::min<int64_t>(report.warnings, UINT32_MAX));
     rows_[i].xxh3 = digest64(state.encoded.data(), state.encoded.size());
-    writer->write_image(rows_[i].offset, state.encoded);
+    if (writer != nullptr) writer->write_image(rows_[i].offset, state.encoded);
     return {};
+  }
+
+  // What stands for the decoded image in the shard.
+  void write_anew(ThreadState& state) {
+    auto rewritten = with_restarts(state.encoded, &state.image);
+    if (rewritten.empty()) return;
+    state.encoded = std::move(rewritten);
+    ++rewritten_;
   }
 
   void sort_bad() {
@@ -290,6 +314,8 @@ class Maker {
       auto& encoded = states[static_cast<size_t>(thread)].encoded;
       const size_t i = order[static_cast<size_t>(piece)];
       reader_.read(image(i), encoded);
+      if (restart_markers_ && digest64(encoded.data(), encoded.size()) != rows_[i].xxh3)
+        encoded = with_restarts(encoded, nullptr);  // the digest says whether it is what was checked
       require(digest64(encoded.data(), encoded.size()) == rows_[i].xxh3,
               "{} changes while it is packed: leave the source alone "
               "and run it again",
@@ -301,11 +327,12 @@ class Maker {
   const Source& source_;
   SourceReader& reader_;
   int threads_;
-  bool quarantine_;
+  bool quarantine_, restart_markers_;
   fs::path target_;
   ShardHeader header_;
   std::vector<uint32_t> images_;
   std::vector<ShardRow> rows_;
+  std::atomic<int64_t> rewritten_{0};
   ShardOutcome outcome_;
 };
 

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "base/error.h"
 
 namespace convoy {
 namespace {
-
-constexpr int precision = 32 - 8 - 2;  // 8 bits of pixel, 2 of headroom
 
 // Weights for output positions [from, from + count) of `out` over an input of `in` pixels. Every operation and its order
 // are Pillow's, in double; only the rounding to fixed point follows.
@@ -17,64 +16,34 @@ void make_filter(int in, int out, int from, int count, ResizeFilter& filter, std
   const double widening = std::max(scale, 1.0);
   const double support = widening;  // the triangle reaches 1 to either side
   const double narrowing = 1.0 / widening;
-  filter.stride = static_cast<int>(std::ceil(support)) * 2 + 1;
-  filter.first.resize(count);
-  filter.count.resize(count);
-  filter.weights.resize(static_cast<size_t>(count) * filter.stride);
-  exact.resize(filter.stride);
-  for (int i = 0; i < count; ++i) {
+  const auto reach = [&](int i) {  // first, end and centre of what is looked at
     const double center = (from + i + 0.5) * scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int taps = std::min(static_cast<int>(center + support + 0.5), in) - first;
+    return std::tuple(std::max(static_cast<int>(center - support + 0.5), 0),
+                      std::min(static_cast<int>(center + support + 0.5), in), center);
+  };
+  filter.taps = 0;
+  for (int i = 0; i < count; ++i) {
+    const auto [first, end, center] = reach(i);
+    filter.taps = std::max(filter.taps, end - first);
+  }
+  filter.first.resize(count);
+  filter.weights.assign(static_cast<size_t>(count) * filter.taps, 0);
+  exact.resize(filter.taps);
+  for (int i = 0; i < count; ++i) {
+    const auto [first, end, center] = reach(i);
+    const int taps = end - first;
+    filter.first[i] = std::min(first, in - filter.taps);  // weights of 0 fill up, on either side
     double sum = 0.0;
     for (int t = 0; t < taps; ++t) {
       exact[t] = std::max(1.0 - std::abs((t + first - center + 0.5) * narrowing), 0.0);
       sum += exact[t];
     }
-    int32_t* weights = filter.weights.data() + static_cast<size_t>(i) * filter.stride;
+    int32_t* weights =
+        filter.weights.data() + static_cast<size_t>(i) * filter.taps + (first - filter.first[i]);
     for (int t = 0; t < taps; ++t) {
       const double share = sum != 0.0 ? exact[t] / sum : exact[t];
-      weights[t] = static_cast<int32_t>(0.5 + share * (1 << precision));
+      weights[t] = static_cast<int32_t>(0.5 + share * (1 << resize_precision));
     }
-    filter.first[i] = first;
-    filter.count[i] = taps;
-  }
-}
-
-uint8_t to_byte(int32_t sum) { return static_cast<uint8_t>(std::min(sum >> precision, 255)); }
-
-// Rows of RGB, `stride` bytes apart, each to one value a filter position; `origin` is the column src begins with.
-void pass_across(const uint8_t* src, size_t stride, int rows, const ResizeFilter& filter, int origin,
-                 uint8_t* dst) {
-  const size_t count = filter.first.size();
-  for (int y = 0; y < rows; ++y, src += stride)
-    for (size_t x = 0; x < count; ++x, dst += 3) {
-      const uint8_t* pixel = src + 3 * static_cast<size_t>(filter.first[x] - origin);
-      const int32_t* weights = filter.weights.data() + x * filter.stride;
-      int32_t red = 1 << (precision - 1), green = red, blue = red;
-      for (int t = 0; t < filter.count[x]; ++t, pixel += 3) {
-        red += pixel[0] * weights[t];
-        green += pixel[1] * weights[t];
-        blue += pixel[2] * weights[t];
-      }
-      dst[0] = to_byte(red);
-      dst[1] = to_byte(green);
-      dst[2] = to_byte(blue);
-    }
-}
-
-// Each output row from some input rows; `origin` is the row src begins with. The inner loops run along the row.
-void pass_down(const uint8_t* src, size_t stride, size_t bytes, const ResizeFilter& filter, int origin,
-               std::vector<int32_t>& scratch, uint8_t* dst) {
-  scratch.resize(bytes);
-  int32_t* const sums = scratch.data();
-  for (size_t y = 0; y < filter.first.size(); ++y, dst += bytes) {
-    const uint8_t* row = src + static_cast<size_t>(filter.first[y] - origin) * stride;
-    const int32_t* weights = filter.weights.data() + y * filter.stride;
-    std::fill(sums, sums + bytes, 1 << (precision - 1));
-    for (int t = 0; t < filter.count[y]; ++t, row += stride)
-      for (size_t i = 0; i < bytes; ++i) sums[i] += row[i] * weights[t];
-    for (size_t i = 0; i < bytes; ++i) dst[i] = to_byte(sums[i]);
   }
 }
 
@@ -82,6 +51,11 @@ void pass_down(const uint8_t* src, size_t stride, size_t bytes, const ResizeFilt
 // where 8-bit rounding falls, and so single steps of 255; Pillow 12 and before went across first whatever the shape.
 bool down_first(const Crop& crop, int width, int height) {
   return crop.height > height && crop.height - height > 2 * (crop.width - width);
+}
+
+// Never smaller again: what is added is set to zero each time.
+void grow(std::vector<uint8_t>& scratch, size_t bytes) {
+  if (scratch.size() < bytes) scratch.resize(bytes);
 }
 
 bool holds(int width, int height, const Crop& part) {
@@ -104,25 +78,24 @@ void resize(const Image& src, const Crop& crop, int width, int height, const Cro
   make_filter(crop.width, width, window.left, window.width, scratch.horizontal, scratch.exact);
   make_filter(crop.height, height, window.top, window.height, scratch.vertical, scratch.exact);
   const uint8_t* at = src.rgb.data() + crop.top * src_stride + 3 * static_cast<size_t>(crop.left);
-  const auto reach = [](const ResizeFilter& filter) { return filter.first.back() + filter.count.back(); };
+  const auto reach = [](const ResizeFilter& filter) { return filter.first.back() + filter.taps; };
 
   if (crop.width == width) {
-    pass_down(at + 3 * static_cast<size_t>(window.left), src_stride, dst_stride, down, 0, scratch.sums,
-              dst.rgb.data());
+    pass_down(at + 3 * static_cast<size_t>(window.left), src_stride, dst_stride, down, 0, dst.rgb.data());
   } else if (crop.height == height) {
-    pass_across(at + window.top * src_stride, src_stride, window.height, across, 0, dst.rgb.data());
+    pass_across(at + window.top * src_stride, src_stride, window.height, across, 0, scratch.woven,
+                dst.rgb.data());
   } else if (down_first(crop, width, height)) {
     const int left = across.first.front();
     const size_t stride = 3 * static_cast<size_t>(reach(across) - left);
-    scratch.between.resize(stride * window.height);
-    pass_down(at + 3 * static_cast<size_t>(left), src_stride, stride, down, 0, scratch.sums,
-              scratch.between.data());
-    pass_across(scratch.between.data(), stride, window.height, across, left, dst.rgb.data());
+    grow(scratch.between, stride * window.height);
+    pass_down(at + 3 * static_cast<size_t>(left), src_stride, stride, down, 0, scratch.between.data());
+    pass_across(scratch.between.data(), stride, window.height, across, left, scratch.woven, dst.rgb.data());
   } else {
     const int top = down.first.front(), rows = reach(down) - top;
-    scratch.between.resize(dst_stride * rows);
-    pass_across(at + top * src_stride, src_stride, rows, across, 0, scratch.between.data());
-    pass_down(scratch.between.data(), dst_stride, dst_stride, down, top, scratch.sums, dst.rgb.data());
+    grow(scratch.between, dst_stride * rows);
+    pass_across(at + top * src_stride, src_stride, rows, across, 0, scratch.woven, scratch.between.data());
+    pass_down(scratch.between.data(), dst_stride, dst_stride, down, top, dst.rgb.data());
   }
 }
 

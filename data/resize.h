@@ -10,19 +10,14 @@
 #include <vector>
 
 #include "data/decode.h"
+#include "data/resize_passes.h"
 
 namespace convoy {
-
-// For each output position: the first input position, how many there are, and their weights (`stride` apart).
-struct ResizeFilter {
-  std::vector<int32_t> first, count, weights;
-  int stride = 0;
-};
 
 struct ResizeScratch {
   ResizeFilter horizontal, vertical;
   std::vector<double> exact;
-  std::vector<int32_t> sums;
+  std::vector<int32_t> woven;
   std::vector<uint8_t> between;
 };
 

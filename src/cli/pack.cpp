@@ -39,6 +39,7 @@ Json report_json(const PackReport& report, const PackOptions& options) {
           {"fingerprint", report.fingerprint},
           {"decoder_warnings", report.warnings},
           {"skipped", report.skipped},
+          {"rewritten", report.rewritten},
           {"duplicates", report.duplicates},
           {"left_out", left_out},
           {"seconds", report.seconds}};
@@ -77,6 +78,9 @@ void print_report(const PackReport& report, const PackOptions& options) {
   if (report.images_with_warnings > 0)
     fmt::print("  {} images decode with warnings ({} in all): slight damage, kept\n",
                report.images_with_warnings, report.warnings);
+  if (options.restart_markers)
+    fmt::print("  {} images are written anew with restart markers, {} stay as they are\n", report.rewritten,
+               report.images - report.rewritten);
   if (report.skipped > 0)
     fmt::print("  {} entries of the source are no images and were skipped\n", report.skipped);
   if (report.duplicates > 0) {
@@ -132,6 +136,9 @@ void add_pack(CLI::App& app, Context& context) {
                    "an image that does not decode: fail, or quarantine (leave out and list)")
       ->capture_default_str()
       ->check(one_of({"fail", "quarantine"}));
+  command->add_flag("--restart-markers", o.restart_markers,
+                    "write JPEGs anew without loss so that training decodes no more than its crops: the same "
+                    "pixels, other bytes (and so another fingerprint), no EXIF");
   command->add_option("--threads", o.threads, "decoder threads of each rank (default: its cores)");
   command->add_flag("--dry-run", flags->dry_run, "say what would be packed; write nothing");
   add_levels(*command, flags->voice);

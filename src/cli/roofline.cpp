@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clones.h"
 #include "cli/trial.h"
 
 namespace convoy::cli {
@@ -18,12 +19,6 @@ constexpr int lanes =
 constexpr int rounds = 200000;
 
 // The compiler vectorizes the inner loop for each of these instruction sets; the loader picks one.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define CONVOY_CLONES \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
-#else
-#define CONVOY_CLONES
-#endif
 CONVOY_CLONES float multiply_and_add(float factor, float term) {
   float sums[lanes];
   for (int i = 0; i < lanes; ++i) sums[i] = static_cast<float>(i);

@@ -31,6 +31,9 @@ Bytes jpeg(int width, int height, int components, const std::vector<uint8_t>& sa
   if (style.ycck) jpeg_set_colorspace(&info, JCS_YCCK);
   jpeg_set_quality(&info, style.quality, TRUE);
   if (!style.subsampled) info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = 1;
+  if (style.across > 0) info.comp_info[0].h_samp_factor = style.across;
+  if (style.down > 0) info.comp_info[0].v_samp_factor = style.down;
+  info.restart_interval = style.restart;
   if (style.progressive) jpeg_simple_progression(&info);
   info.arith_code = style.arithmetic ? TRUE : FALSE;
   jpeg_start_compress(&info, TRUE);

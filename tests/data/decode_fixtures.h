@@ -19,7 +19,9 @@ struct JpegStyle {
   int quality = 90;
   bool progressive = false, arithmetic = false;
   bool subsampled = true;
-  bool ycck = false;  // four components only
+  bool ycck = false;         // four components only
+  int across = 0, down = 0;  // sampling factors of the first component; 0: as `subsampled` says
+  unsigned restart = 0;      // MCUs between restart markers
 };
 
 // `samples` is [height][width][components]: 1 = gray, 3 = RGB, 4 = CMYK as stored (Adobe: inverted).

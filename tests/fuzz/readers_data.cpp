@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "data/decode.h"
 #include "data/devkit.h"
+#include "data/jpeg_rewrite.h"
 #include "data/manifest.h"
 #include "data/shard.h"
 #include "data/source.h"
@@ -38,6 +39,26 @@ int64_t claimed_pixels(Bytes bytes) {
   return most;
 }
 
+// A window of each corner's, whose pixels must be those of the whole where nothing is damaged; and the bytes written anew.
+void decode_windows(Bytes bytes, const Image& whole, bool damaged) {
+  Image part;
+  for (int i = 0; i < 4; ++i) {
+    Crop window{0, 0, std::max(whole.width * (i + 1) / 5, 1), std::max(whole.height * (4 - i) / 5, 1)};
+    if (i % 2 == 1) window.left = whole.width - window.width;
+    if (i / 2 == 1) window.top = whole.height - window.height;
+    decode_part(
+        bytes, [&](int, int) { return window; }, part);
+    if (part.rgb.size() != whole.rgb.size()) throw std::logic_error("a part of an image of another size");
+    for (int y = window.top; y < window.top + window.height && !damaged; ++y) {
+      const auto at = (static_cast<std::ptrdiff_t>(y) * whole.width + window.left) * 3;
+      if (!std::equal(part.rgb.begin() + at, part.rgb.begin() + at + 3 * window.width,
+                      whole.rgb.begin() + at))
+        throw std::logic_error("a part with other pixels than the whole");
+    }
+  }
+  with_restarts(bytes, &whole);
+}
+
 void decode_one(Bytes bytes) {
   if (const int64_t pixels = claimed_pixels(bytes); pixels > enough_pixels && pixels <= max_image_pixels)
     return;
@@ -45,6 +66,7 @@ void decode_one(Bytes bytes) {
   const Image image = decode(bytes, &report);
   if (image.rgb.size() != static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3)
     throw std::logic_error("a buffer of another size than the image");
+  decode_windows(bytes, image, report.warnings > 0);
 }
 
 void read_shards(Bytes bytes) {

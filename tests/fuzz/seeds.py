@@ -26,6 +26,7 @@ image = Image.radial_gradient("L").resize((18, 11))
 for mode in ("L", "RGB", "CMYK"):
     for name, options in (("base", {}), ("progressive", {"progressive": True}), ("444", {"subsampling": 0}), ("rst", {"restart_marker_blocks": 1})):
         image.convert(mode).save(put("jpeg", f"{mode}-{name}", b""), "JPEG", **options)
+    image.resize((70, 40)).convert(mode).save(put("jpeg", f"{mode}-wide-rst", b""), "JPEG", restart_marker_blocks=1)
 for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
     (image.convert("I").convert(mode) if mode == "I;16" else image.convert(mode)).save(put("png", mode.replace(";", ""), b""), "PNG")
 for name, dialect in (("ustar", tarfile.USTAR_FORMAT), ("gnu", tarfile.GNU_FORMAT), ("pax", tarfile.PAX_FORMAT)):
