@@ -26,10 +26,8 @@ constexpr const char* name_of(Precision precision) {
 
 struct CompileOptions {
   bool keep_values = false;  // no fusion, nothing overwritten: peek() answers for every node
-  bool allow_reference_kernels =
-      false;  // a library's slow "ref:" kernels are refused unless a test asks for them
-  bool recompute =
-      true;  // values that a pass or two make again are not kept for the backward pass: same bits
+  bool allow_reference_kernels = false;  // a library's slow "ref:" kernels, which only tests ask for
+  bool recompute = true;  // values that a pass or two make again are not kept: less memory, same bits
   bool times_steps = false;  // StepInfo::seconds; each step is then waited for
 };
 
