@@ -106,14 +106,17 @@ std::optional<RestartFrame> read_restart_frame(Bytes encoded) {
       if (components == 0 || !is_whole_scan(body, components) || frame.interval == 0 ||
           frame.mcus_across % frame.interval != 0)
         return {};
-      frame.headers.push_back(encoded.subspan(at, end - at));
+      if (frame.count == frame.parts.size()) return {};
+      frame.parts[frame.count++] = encoded.subspan(at, end - at);
       frame.scan = end;
       return frame;
     } else if (marker != dht && marker != dqt && marker != comment && (marker < app0 || marker > last_app)) {
       return {};
     }
-    if (marker != comment && (marker <= app0 || marker == adobe))
-      frame.headers.push_back(encoded.subspan(at, end - at));
+    if (marker != comment && (marker <= app0 || marker == adobe)) {
+      if (frame.count == frame.parts.size()) return {};
+      frame.parts[frame.count++] = encoded.subspan(at, end - at);
+    }
     at = end;
   }
   return {};
@@ -146,11 +149,11 @@ std::optional<Crop> cut_out(const RestartFrame& f, Bytes encoded, const Crop& wa
       }
       at = next;
     }
-  for (const Bytes header : f.headers) size += header.size();
+  for (const Bytes header : f.headers()) size += header.size();
   smaller.clear();
   smaller.reserve(size + 2);
   append(smaller, encoded.first(2));
-  for (const Bytes header : f.headers) {
+  for (const Bytes header : f.headers()) {
     const size_t begin = static_cast<size_t>(header.data() - encoded.data()),
                  to = smaller.size() + f.size_at - begin;
     append(smaller, header);

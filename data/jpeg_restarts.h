@@ -4,6 +4,7 @@
 // neighbours are missing: cut_out() leaves a margin. (ITU-T T.81, B and F.1.)
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -20,8 +21,12 @@ struct RestartFrame {
   int interval = 0;    // MCUs from marker to marker: a divisor of mcus_across
   size_t size_at = 0;  // where the frame header has height and width
   size_t scan = 0;     // where the coded data begins
-  std::vector<std::span<const std::byte>>
-      headers;  // of the encoded bytes, in order: all that decoding depends on
+  // Of the encoded bytes, in order: all that decoding depends on. Files have about ten; no memory is asked for, since most
+  // turn out to have no markers.
+  static constexpr size_t most_headers = 32;
+  std::array<std::span<const std::byte>, most_headers> parts{};
+  size_t count = 0;
+  std::span<const std::span<const std::byte>> headers() const { return std::span(parts).first(count); }
 };
 
 // Nothing unless the image is a baseline one of 8 bits and one scan whose rows begin at restart markers.

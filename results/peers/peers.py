@@ -137,21 +137,28 @@ class Limit(Convoy):
                    if b["run_type"] == "aggregate" and b["run_name"].startswith("kind/conv/"))
 
 
+MARKED = "convoy, restart markers"
+
+
 class Loader:
-    """Decoding by one thread: convoy's loader on the packed set, torchvision's two decoders on the same files in memory."""
+    """Decoding by one thread: convoy's loader on the packed set, with and without restart markers, torchvision's two decoders on
+    the same files in memory."""
 
     def __init__(self, how, options, folder):
         self.name, self.how, self.memory = how, how, {}
         self.files = sorted(path for path in options.images.glob("*/*") if path.is_file())[:400]
         self.data = [path.read_bytes() for path in self.files]
         self.command = [f"{how} of {len(self.files)} files"]
-        if how == "convoy":
+        if how.startswith("convoy"):
             import shutil
+            folder = folder / how.replace(" ", "-")
+            folder.mkdir()
             for path in self.files:
                 to = folder / "images" / path.parent.name / path.name
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, to)
-            subprocess.run([options.convoy, "pack", folder / "images", "--out", folder / "set", "--quiet"], check=True)
+            marked = ["--restart-markers"] if how == MARKED else []
+            subprocess.run([options.convoy, "pack", folder / "images", "--out", folder / "set", "--quiet", *marked], check=True)
             self.bench = Convoy(network("resnet50", 32, 224), options, folder)
             command = self.bench.command
             command[3:4] = ["loader", "--train", str(folder / "set")]
@@ -159,7 +166,7 @@ class Loader:
             self.command = command
 
     def round(self):
-        if self.how == "convoy":
+        if self.how.startswith("convoy"):
             seconds = self.bench.round()
             self.memory, self.context = self.bench.memory, self.bench.context
             return seconds / (4 * 32)
@@ -195,7 +202,7 @@ def interval(values):
 
 def competitors(name, case, options, folder):
     if case is None:
-        return [Loader(how, options, folder) for how in ("convoy", "torchvision with PIL", "libjpeg-turbo, full decode")]
+        return [Loader(how, options, folder) for how in ("convoy", MARKED, "torchvision with PIL", "libjpeg-turbo, full decode")]
     ours = [Convoy(case, options, folder)]
     if options.device == "cpu" and name == "resnet50":
         ours.append(Limit(case, options, folder))
@@ -222,6 +229,11 @@ def compete(name, case, options):
                                          "seconds": times[one.name], "images_per_s": images / statistics.median(times[one.name]),
                                          "ratio": statistics.median(ratios), "ratio_interval": interval(ratios), **one.memory})
         return entry
+
+
+def processor():
+    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def table(entries):
@@ -263,7 +275,7 @@ def main():
     entries = [compete(name, cases[name], options) for name in wanted]
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
               "command": " ".join(["results/peers/run.sh", *sys.argv[1:]]), "device": options.device,
-              "machine": torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or platform.machine(),
+              "machine": torch.cuda.get_device_name() if options.device == "cuda" else processor(),
               "isa": torch.backends.cpu.get_cpu_capability(), "rounds": options.rounds, "steps": STEPS,
               "torch": torch.__version__, "torchvision": torchvision.__version__, "cases": entries}
     if options.out:

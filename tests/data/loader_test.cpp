@@ -58,7 +58,7 @@ std::string bits(const Batch& batch) {
          std::string(reinterpret_cast<const char*>(batch.images.data()), batch.images.size_bytes());
 }
 
-TEST_CASE("loader: once the largest image has been seen, no batch allocates memory") {
+TEST_CASE("loader: once the largest image has been seen, no batch of ordinary images allocates memory") {
   Bench bench;
   bench.options.training = false;
   bench.options.threads = 1;  // each has buffers of its own, as large as what it has seen
