@@ -2,10 +2,12 @@
 
 #include <cstdio>  // jpeglib.h needs it, and does not include it
 
+#include <jerror.h>
 #include <jpeglib.h>
 
 #include <csetjmp>
 #include <cstdlib>
+#include <new>
 
 #include "base/error.h"
 #include "data/jpeg_restarts.h"
@@ -20,9 +22,12 @@ constexpr unsigned narrowest = 24, widest = 128;
 struct Errors {
   jpeg_error_mgr base;
   std::jmp_buf escape;
+  bool out_of_memory;
 };
 
 [[noreturn]] void on_error(j_common_ptr info) {
+  auto& errors = *reinterpret_cast<Errors*>(info->err);
+  errors.out_of_memory = errors.base.msg_code == JERR_OUT_OF_MEMORY;
   std::longjmp(reinterpret_cast<Errors*>(info->err)->escape, 1);
 }
 
@@ -34,9 +39,14 @@ struct Rewriter {
   jpeg_decompress_struct from{};
   jpeg_compress_struct to{};
   Errors errors{};
-  unsigned char* bytes = nullptr;  // libjpeg's, by malloc
+  // Room for more than what comes out. Should it not be enough, libjpeg's is by malloc; what `bytes` points to is known at the
+  // start and at the end alone.
+  std::vector<unsigned char> room;
+  unsigned char* bytes = nullptr;
   unsigned long size = 0;
-  Rewriter() {
+  bool finished = false;
+  explicit Rewriter(size_t encoded)
+      : room(2 * encoded + (size_t{1} << 16)), bytes(room.data()), size(room.size()) {
     from.err = to.err = jpeg_std_error(&errors.base);
     errors.base.error_exit = on_error;
     errors.base.emit_message = on_message;
@@ -44,7 +54,7 @@ struct Rewriter {
   ~Rewriter() {
     jpeg_destroy_compress(&to);
     jpeg_destroy_decompress(&from);
-    std::free(bytes);
+    if (finished && bytes != room.data()) std::free(bytes);
   }
   Rewriter(const Rewriter&) = delete;
 };
@@ -71,6 +81,7 @@ bool rewrite(Rewriter& r, std::span<const std::byte> encoded) {
   jpeg_mem_dest(&r.to, &r.bytes, &r.size);
   jpeg_write_coefficients(&r.to, coefficients);
   jpeg_finish_compress(&r.to);
+  r.finished = true;
   jpeg_finish_decompress(&r.from);
   return true;
 }
@@ -82,8 +93,11 @@ std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const I
   if (const auto frame = read_restart_frame(encoded);
       frame && frame->interval * frame->mcu_width <= static_cast<int>(widest))
     return {};
-  Rewriter r;
-  if (!rewrite(r, encoded)) return {};
+  Rewriter r(encoded.size());
+  if (!rewrite(r, encoded)) {
+    if (r.errors.out_of_memory) throw std::bad_alloc();  // the machine's fault: says nothing about the image
+    return {};
+  }
   const auto* begin = reinterpret_cast<const std::byte*>(r.bytes);
   std::vector<std::byte> rewritten(begin, begin + r.size);
   if (!read_restart_frame(rewritten)) return {};

@@ -260,6 +260,7 @@ class Maker {
     DecodeReport report;
     try {
       decode(state.encoded, state.image, &report);
+      if (restart_markers_ && report.warnings == 0) write_anew(state);
     } catch (const Error& error) {
       return bad_image(source_, image(i), error.what());
     } catch (const std::bad_alloc&) {
@@ -267,7 +268,6 @@ class Maker {
            "{}: no memory to decode it: give fewer --threads or ranks a node, and run it again",
            source_.where(image(i)));
     }
-    if (restart_markers_ && report.warnings == 0) write_anew(state);
     rows_[i].length = static_cast<uint32_t>(state.encoded.size());
     rows_[i].width = static_cast<uint16_t>(state.image.width);
     rows_[i].height = static_cast<uint16_t>(state.image.height);

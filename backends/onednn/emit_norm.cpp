@@ -3,6 +3,7 @@
 // buffers of ours for the backward pass and their means over the groups are copied into the arena's statistics (variance
 // by n/(n-1) where the node says so); in inference it reads the running statistics.
 #include <algorithm>
+#include <string>
 
 #include "backends/onednn/builder.h"
 
@@ -15,15 +16,13 @@ namespace {
 
 struct NormPrimitives {
   shim::NormForward forward;
-  shim::NormForward again;      // in training: the same values from statistics that are known
   shim::NormBackward backward;  // in training
   Desc maps;                    // of all images; the primitives' are of one group
 };
 
 bool is_reference(const NormPrimitives& p) {
   return is_reference_name(p.forward.impl_info_str()) ||
-         (p.backward &&
-          (is_reference_name(p.again.impl_info_str()) || is_reference_name(p.backward.impl_info_str())));
+         (p.backward && is_reference_name(p.backward.impl_info_str()));
 }
 
 // The layout of one of `groups` equal slices of the images; throws where the slices do not lie behind one another.
@@ -119,12 +118,9 @@ EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
     NormPrimitives made;
     made.forward =
         shim::norm_forward(to.engine(), to.forward_kind(), desc, op.epsilon, flags, to.attributes());
-    if (to.training()) {
-      made.again = shim::norm_forward(to.engine(), dnnl::prop_kind::forward_inference, desc, op.epsilon,
-                                      flags | normalization_flags::use_global_stats, to.attributes());
+    if (to.training())
       made.backward =
           shim::norm_backward(to.engine(), desc, op.epsilon, flags, made.forward, to.attributes());
-    }
     made.maps = layouts[i];
     return made;
   });
@@ -156,21 +152,26 @@ EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
   to.set_value(relu >= 0 ? relu : id, dst);
   if (!to.training()) return {};
   copy_statistics(to, id, op, mean, variance);
-  to.forget(relu >= 0 ? relu : id, [=, &to] {
-    const View made = to.planned(pds.maps);
-    const dnnl::batch_normalization_forward again(pds.again);
-    for (int g = 0; g < groups; ++g) {
-      const auto i = static_cast<size_t>(g);
-      to.call(pds.again, again,
-              {{DNNL_ARG_SRC, slice_of(src, g, groups)},
-               {DNNL_ARG_SCALE, scale},
-               {DNNL_ARG_SHIFT, shift},
-               {DNNL_ARG_MEAN, mean[i]},
-               {DNNL_ARG_VARIANCE, variance[i]},
-               {DNNL_ARG_DST, slice_of(made, g, groups)}});
-    }
-    return made;
-  });
+  // The same values from statistics that are known: by the same kernel, or the bits might differ.
+  const auto again =
+      shim::norm_forward(to.engine(), dnnl::prop_kind::forward_inference, slice_of(pds.maps, groups),
+                         op.epsilon, flags | normalization_flags::use_global_stats, to.attributes());
+  if (std::string(again.impl_info_str()) == pds.forward.impl_info_str())
+    to.forget(relu >= 0 ? relu : id, [=, &to] {
+      const View made = to.planned(pds.maps);
+      const dnnl::batch_normalization_forward primitive(again);
+      for (int g = 0; g < groups; ++g) {
+        const auto i = static_cast<size_t>(g);
+        to.call(again, primitive,
+                {{DNNL_ARG_SRC, slice_of(src, g, groups)},
+                 {DNNL_ARG_SCALE, scale},
+                 {DNNL_ARG_SHIFT, shift},
+                 {DNNL_ARG_MEAN, mean[i]},
+                 {DNNL_ARG_VARIANCE, variance[i]},
+                 {DNNL_ARG_DST, slice_of(made, g, groups)}});
+      }
+      return made;
+    });
 
   return [=, &to] {
     const View gradient = to.gradient(id);

@@ -1,5 +1,5 @@
-// Memory for objects of one class that come and go in every step: what is given back is handed out again, so that only the
-// first steps allocate. A class uses it by `new (blocks) T(...)` with an operator new that takes and an operator delete that
+// Memory for objects of one class that come and go in every step: what is given back is handed out again, so that steps do
+// not allocate. A class uses it by `new (blocks) T(...)` with an operator new that takes and an operator delete that
 // gives. The Blocks must outlive the objects; any thread may take and give.
 #pragma once
 
@@ -12,15 +12,13 @@ namespace convoy {
 
 class Blocks {
  public:
-  explicit Blocks(size_t bytes) : bytes_(room_before + bytes) {}
+  Blocks(size_t bytes, size_t expected) : bytes_(room_before + bytes) {
+    for (size_t i = 0; i < expected; ++i) grow();
+  }
 
   void* take() {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) {
-      all_.push_back(std::make_unique<std::byte[]>(bytes_));
-      free_.reserve(all_.size());  // give() never allocates
-      free_.push_back(all_.back().get());
-    }
+    if (free_.empty()) grow();
     std::byte* const block = free_.back();
     free_.pop_back();
     *reinterpret_cast<Blocks**>(block) = this;
@@ -37,6 +35,12 @@ class Blocks {
   static constexpr size_t room_before =
       alignof(std::max_align_t);  // for the owner; what follows stays aligned
   static_assert(room_before >= sizeof(Blocks*));
+
+  void grow() {
+    all_.push_back(std::make_unique<std::byte[]>(bytes_));
+    free_.reserve(all_.capacity());  // give() never allocates
+    free_.push_back(all_.back().get());
+  }
 
   size_t bytes_;
   std::mutex mutex_;

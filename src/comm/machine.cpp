@@ -27,6 +27,7 @@ Topology load(const std::string& synthetic) {
   else if (!synthetic.empty())
     require(hwloc_topology_set_synthetic(raw, synthetic.c_str()) == 0, "hwloc does not understand \"{}\"",
             synthetic);
+  hwloc_topology_set_type_filter(raw, HWLOC_OBJ_MEMCACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
   require(hwloc_topology_load(raw) == 0, "hwloc cannot read this machine's topology");
   return topology;
 }
@@ -157,21 +158,34 @@ std::vector<int> fast_nodes_near(const Machine& machine, const std::vector<int>&
   return nodes;
 }
 
-std::vector<int> prefer_fast_memory(const Machine& machine, const std::vector<int>& units, int threads) {
-  const std::vector<int> nodes = fast_nodes_near(machine, units);
-  if (nodes.empty()) return {};
+std::vector<int> prefer_fast_memory(const Machine& machine,
+                                    const std::vector<std::vector<int>>& units_by_thread) {
+  if (machine.fast_memory.empty()) return {};
   const Topology topology = load("");
-  const Bitmap set = new_bitmap();
+  const Bitmap given = new_bitmap();
   hwloc_membind_policy_t policy{};
-  const bool known = hwloc_get_membind(topology.get(), set.get(), &policy, HWLOC_MEMBIND_BYNODESET) == 0;
+  const bool known = hwloc_get_membind(topology.get(), given.get(), &policy, HWLOC_MEMBIND_BYNODESET) == 0;
   if (known && policy != HWLOC_MEMBIND_DEFAULT && policy != HWLOC_MEMBIND_FIRSTTOUCH) return {};
-  hwloc_bitmap_zero(set.get());
-  for (const int node : nodes) hwloc_bitmap_set(set.get(), static_cast<unsigned>(node));
-    // Without HWLOC_MEMBIND_STRICT, BIND is the kernel's MPOL_PREFERRED; it belongs to a thread.
-#pragma omp parallel num_threads(threads)
-  hwloc_set_membind(topology.get(), set.get(), HWLOC_MEMBIND_BIND,
-                    HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET);
-  return nodes;
+  std::vector<Bitmap> sets;
+  for (const auto& units : units_by_thread) {
+    sets.push_back(new_bitmap());
+    for (const int node : fast_nodes_near(machine, units))
+      hwloc_bitmap_set(sets.back().get(), static_cast<unsigned>(node));
+  }
+  // Without HWLOC_MEMBIND_STRICT, BIND is the kernel's MPOL_PREFERRED, of one node; it belongs to a thread.
+  std::vector<char> granted(sets.size());
+#pragma omp parallel num_threads(static_cast <int>(sets.size()))
+  {
+    const auto thread = static_cast<size_t>(omp_get_thread_num());
+    hwloc_bitmap_t const set = sets[thread].get();
+    if (!hwloc_bitmap_iszero(set))
+      granted[thread] = hwloc_set_membind(topology.get(), set, HWLOC_MEMBIND_BIND,
+                                          HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET) == 0;
+  }
+  const Bitmap all = new_bitmap();
+  for (size_t thread = 0; thread < sets.size(); ++thread)
+    if (granted[thread]) hwloc_bitmap_or(all.get(), all.get(), sets[thread].get());
+  return numbers_in(all.get());
 }
 
 std::vector<int> parse_list(const std::string& list) {

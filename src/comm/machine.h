@@ -45,9 +45,11 @@ std::string read_binding();  // PUs that this process may run on, as "0-3,8"
 // it is: placement is for speed.
 void bind_team(const std::vector<std::vector<int>>& units_by_thread);
 
-// Fast memory near these PUs comes first for whatever the team's threads allocate from now on, ordinary memory when it is
-// full. Returns the nodes; none where there are none, or where somebody (numactl) has already said what goes where.
-std::vector<int> prefer_fast_memory(const Machine& machine, const std::vector<int>& units, int threads);
+// Fast memory near its PUs comes first for whatever each of the team's threads touches first from now on, ordinary memory when
+// it is full. Returns the nodes; none where there are none, where the system refuses, or where somebody (numactl) has
+// already said what goes where.
+std::vector<int> prefer_fast_memory(const Machine& machine,
+                                    const std::vector<std::vector<int>>& units_by_thread);
 std::vector<int> fast_nodes_near(const Machine& machine, const std::vector<int>& units);
 
 std::vector<int> parse_list(const std::string& list);     // "0-3,8" -> {0, 1, 2, 3, 8}

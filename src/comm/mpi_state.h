@@ -26,7 +26,7 @@ struct Leftovers {
 };
 
 struct MpiCommunicator::State {
-  explicit State(size_t message_bytes) : blocks(message_bytes) {}
+  explicit State(size_t message_bytes) : blocks(message_bytes, 64) {}  // more than are ever under way
 
   MpiCommunicator* self = nullptr;
   MPI_Comm comm = MPI_COMM_NULL;

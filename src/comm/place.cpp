@@ -20,12 +20,14 @@ std::vector<int> units_of(const Machine& machine, const std::vector<int>& cores)
   return units;
 }
 
-// Thread 0 calls the program's other threads into being, and they inherit where it may run: the whole share.
-void bind_threads(const Machine& machine, const std::vector<int>& cores, int threads) {
+// Thread 0 calls the program's other threads into being, and they inherit where it may run: the whole share. So does every
+// thread where threads are not bound.
+std::vector<std::vector<int>> units_by_thread(const Machine& machine, const std::vector<int>& cores,
+                                              const CorePlan& plan) {
   std::vector<std::vector<int>> units{units_of(machine, cores)};
-  for (int thread = 1; thread < threads; ++thread)
-    units.push_back(units_of(machine, {cores[static_cast<size_t>(thread)]}));
-  bind_team(units);
+  for (int thread = 1; thread < plan.threads; ++thread)
+    units.push_back(plan.bind ? units_of(machine, {cores[static_cast<size_t>(thread)]}) : units.front());
+  return units;
 }
 
 }  // namespace
@@ -47,8 +49,9 @@ Affinity place(Communicator& communicator, const AffinityOptions& options) {
   omp_set_dynamic(0);
   omp_set_num_threads(plan.threads);
   const auto mine = std::ranges::find(plan.ranks, communicator.rank(), &RankCores::rank);
-  if (plan.bind) bind_threads(result.machine, mine->cores, plan.threads);
-  const auto fast = prefer_fast_memory(result.machine, units_of(result.machine, mine->cores), plan.threads);
+  const auto teams_units = units_by_thread(result.machine, mine->cores, plan);
+  if (plan.bind) bind_team(teams_units);
+  const auto fast = prefer_fast_memory(result.machine, teams_units);
 
   const auto index = static_cast<size_t>(mine - plan.ranks.begin());
   std::string my_line = describe(result.machine, host, plan)[index];

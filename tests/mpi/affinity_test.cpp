@@ -80,7 +80,23 @@ TEST_CASE("affinity: fast memory of a Xeon Phi in flat mode is told apart and ne
   CHECK(lines_for(machine, {"0-63", "64-127", "128-191", "192-255"})[3] ==
         "rank 3 on node1: cores 48-63 (NUMA 6), 16 threads");
   CHECK(lines_for(machine, {"0-255"})[0] == "rank 0 on node1: cores 0-63 (NUMA 0,2,4,6), 62 threads");
-  CHECK(prefer_fast_memory(read_machine(), {0}, 1).empty());  // none here
+  CHECK(prefer_fast_memory(two_packages(), {{0}}).empty());  // it has none
+}
+
+TEST_CASE("affinity: fast memory in cache mode is seen") {
+  // The ordinary node behind a cache of its own, as hwloc writes it down.
+  std::string xml = with_subtype("[numa(memory=96GB)] core:4 pu:1", "", {});
+  const size_t begin = xml.find("<object type=\"NUMANode\""), end = xml.find("</object>", begin) + 9;
+  const std::string node = xml.substr(begin, end - begin);
+  const size_t sets = node.find("cpuset"), sets_end = node.find(" gp_index");
+  xml.replace(begin, node.size(),
+              "<object type=\"MemCache\" " + node.substr(sets, sets_end - sets) +
+                  " gp_index=\"99\" cache_size=\"17179869184\" depth=\"1\" cache_linesize=\"64\" "
+                  "cache_associativity=\"1\" cache_type=\"0\">" +
+                  node + "</object>");
+  const Machine machine = read_machine(xml);
+  CHECK((machine.fast_memory.empty() && machine.memory_cache_bytes == uint64_t{16} << 30));
+  CHECK_THAT(machine.summary(), Contains("behind 16.0 GiB of fast memory as a cache"));
 }
 
 TEST_CASE("affinity: unbound ranks split the host, equal sets are split among those who hold them") {

@@ -67,6 +67,11 @@ void* operator new(std::size_t bytes) {
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return convoy::testing::allocate(bytes, static_cast<std::size_t>(alignment), __builtin_return_address(0));
 }
+void* operator new[](std::size_t bytes) {
+  return convoy::testing::allocate(bytes, 0, __builtin_return_address(0));
+}
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
