@@ -52,10 +52,10 @@ struct Scratch {
   ResizeScratch resize;
   Image resized;
 };
-// random = Random(seed, stream_of("augment", epoch, sample)); chw holds 3 * input * input values.
 // One view of an image as the network's input; chw holds 3 * input * input values.
 void prepare(const Image& image, const View& view, const Transform& transform, std::span<float> chw,
              Scratch& scratch);
+// random = Random(seed, stream_of("augment", epoch, sample)).
 void prepare_train(const Image& image, const Transform& transform, Random random, std::span<float> chw,
                    Scratch& scratch);
 void prepare_held_out(const Image& image, const Transform& transform, std::span<float> chw, Scratch& scratch);

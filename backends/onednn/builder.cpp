@@ -144,7 +144,7 @@ void Builder::own(std::string name, std::vector<View> touches, std::function<voi
 }
 
 void Builder::forget(int id, std::function<View()> make) {
-  if (training() && fuses() && options_.recompute) remake_[static_cast<size_t>(id)] = std::move(make);
+  if (forgets()) remake_[static_cast<size_t>(id)] = std::move(make);
 }
 
 const View& Builder::recalled(int id) {

@@ -59,6 +59,7 @@ class Builder {
   const View& value(int id) const { return tape_.values[static_cast<size_t>(id)]; }
   void set_value(int id, const View& view) { tape_.values[static_cast<size_t>(id)] = view; }
   // For backward passes: the value again where a forward pass said how to make it (forget) instead of keeping it.
+  bool forgets() const { return training() && fuses() && options_.recompute; }
   void forget(int id, std::function<View()> make);
   const View& recalled(int id);
   bool is_forgotten(int id) const { return remake_[static_cast<size_t>(id)] != nullptr; }

@@ -136,42 +136,37 @@ EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
     mean = {to.fixed(to.stat(node.stats[0]), vector)};
     variance = {to.fixed(to.stat(node.stats[1]), vector)};
   }
-  const dnnl::batch_normalization_forward forward(pds.forward);
-  for (int g = 0; g < groups; ++g) {
-    const auto i = static_cast<size_t>(g);
-    to.call(pds.forward, forward,
-            {{DNNL_ARG_SRC, slice_of(src, g, groups)},
-             {DNNL_ARG_SCALE, scale},
-             {DNNL_ARG_SHIFT, shift},
-             {DNNL_ARG_MEAN, mean[i]},
-             {DNNL_ARG_VARIANCE, variance[i]},
-             {DNNL_ARG_DST, slice_of(dst, g, groups)},
-             {DNNL_ARG_WORKSPACE, workspace[i]}});
-  }
+  const auto apply = [=, &to](const shim::NormForward& pd, const View& result, bool remembers) {
+    const dnnl::batch_normalization_forward primitive(pd);
+    for (int g = 0; g < groups; ++g) {
+      const auto i = static_cast<size_t>(g);
+      to.call(pd, primitive,
+              {{DNNL_ARG_SRC, slice_of(src, g, groups)},
+               {DNNL_ARG_SCALE, scale},
+               {DNNL_ARG_SHIFT, shift},
+               {DNNL_ARG_MEAN, mean[i]},
+               {DNNL_ARG_VARIANCE, variance[i]},
+               {DNNL_ARG_DST, slice_of(result, g, groups)},
+               {DNNL_ARG_WORKSPACE, remembers ? workspace[i] : View{}}});
+    }
+  };
+  apply(pds.forward, dst, true);
   to.set_layout(id, dst.desc);
   to.set_value(relu >= 0 ? relu : id, dst);
   if (!to.training()) return {};
   copy_statistics(to, id, op, mean, variance);
-  // The same values from statistics that are known: by the same kernel, or the bits might differ.
-  const auto again =
-      shim::norm_forward(to.engine(), dnnl::prop_kind::forward_inference, slice_of(pds.maps, groups),
-                         op.epsilon, flags | normalization_flags::use_global_stats, to.attributes());
-  if (std::string(again.impl_info_str()) == pds.forward.impl_info_str())
-    to.forget(relu >= 0 ? relu : id, [=, &to] {
-      const View made = to.planned(pds.maps);
-      const dnnl::batch_normalization_forward primitive(again);
-      for (int g = 0; g < groups; ++g) {
-        const auto i = static_cast<size_t>(g);
-        to.call(again, primitive,
-                {{DNNL_ARG_SRC, slice_of(src, g, groups)},
-                 {DNNL_ARG_SCALE, scale},
-                 {DNNL_ARG_SHIFT, shift},
-                 {DNNL_ARG_MEAN, mean[i]},
-                 {DNNL_ARG_VARIANCE, variance[i]},
-                 {DNNL_ARG_DST, slice_of(made, g, groups)}});
-      }
-      return made;
-    });
+  if (to.forgets()) {
+    // The same values from statistics that are known: by the same kernel, or the bits might differ.
+    const auto again =
+        shim::norm_forward(to.engine(), dnnl::prop_kind::forward_inference, slice_of(pds.maps, groups),
+                           op.epsilon, flags | normalization_flags::use_global_stats, to.attributes());
+    if (std::string(again.impl_info_str()) == pds.forward.impl_info_str())
+      to.forget(relu >= 0 ? relu : id, [=, &to] {
+        const View made = to.planned(pds.maps);
+        apply(again, made, false);
+        return made;
+      });
+  }
 
   return [=, &to] {
     const View gradient = to.gradient(id);

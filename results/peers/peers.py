@@ -98,7 +98,7 @@ class Torch:
 
 class Convoy:
     def __init__(self, case, options, folder):
-        self.name, self.memory, self.limits = "convoy", {}, []
+        self.name, self.memory = "convoy", {}
         (folder / "job.toml").write_text(job(case, options.device))
         self.sheet = folder / "sheet.json"
         self.mode = "step" if case["task"] == "train" else "infer"

@@ -21,7 +21,6 @@ class Blocks {
     if (free_.empty()) grow();
     std::byte* const block = free_.back();
     free_.pop_back();
-    *reinterpret_cast<Blocks**>(block) = this;
     return block + room_before;
   }
   static void give(void* object) {
@@ -39,6 +38,7 @@ class Blocks {
   void grow() {
     all_.push_back(std::make_unique<std::byte[]>(bytes_));
     free_.reserve(all_.capacity());  // give() never allocates
+    *reinterpret_cast<Blocks**>(all_.back().get()) = this;
     free_.push_back(all_.back().get());
   }
 

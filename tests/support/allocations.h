@@ -11,4 +11,5 @@ namespace convoy::testing {
 void count_allocations(bool on);
 int64_t counted_allocations();             // since the last call of this function
 std::vector<std::string> first_callers();  // of those: who asked, for a message
+
 }  // namespace convoy::testing
