@@ -27,10 +27,10 @@
 #include "net/cost.h"
 #include "train/network.h"
 #include "train/optimizer.h"
+#include "train/port_options.h"
 #include "train/run_directory.h"
 #include "train/schedule.h"
 #include "train/tool.h"
-#include "train/trainer.h"
 
 namespace convoy::cli {
 namespace {

@@ -18,9 +18,9 @@
 #include "cli/voice.h"
 #include "comm/affinity.h"
 #include "data/loader.h"
+#include "train/port_options.h"
 #include "train/predictions.h"
 #include "train/run_directory.h"
-#include "train/trainer.h"
 
 namespace convoy::cli {
 namespace {

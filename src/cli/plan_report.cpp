@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "train/network.h"
-#include "train/trainer.h"
+#include "train/port_options.h"
 
 namespace convoy::cli {
 namespace {

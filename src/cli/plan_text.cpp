@@ -6,8 +6,8 @@
 
 #include "base/text.h"
 #include "cli/plan_report.h"
+#include "train/port_options.h"
 #include "train/schedule_picture.h"
-#include "train/trainer.h"
 
 namespace convoy::cli {
 namespace {

@@ -24,6 +24,7 @@
 #include "train/fingerprint.h"
 #include "train/network.h"
 #include "train/optimizer.h"
+#include "train/port_options.h"
 #include "train/run_record.h"
 #include "train/schedule.h"
 #include "train/trainer.h"

@@ -2,7 +2,7 @@
 
 #include "base/random.h"
 #include "train/network.h"
-#include "train/trainer.h"
+#include "train/port_options.h"
 
 namespace convoy::cli {
 

@@ -8,8 +8,8 @@
 #include "net/cost.h"
 #include "train/network.h"
 #include "train/optimizer.h"
+#include "train/port_options.h"
 #include "train/schedule.h"
-#include "train/trainer.h"
 
 namespace convoy::simulate {
 namespace {

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <span>
+#include <numeric>
+#include <vector>
 
 namespace convoy {
 namespace {
@@ -37,6 +39,25 @@ std::string diagnose_step(int64_t step, const Totals& totals, const Graph& graph
                                : "a gradient or a batch norm's statistic";
   return fmt::format("{} is not finite at step {}: {}; {}", what, step, first_bad_tensor(graph, arena),
                      advice);
+}
+
+std::string diagnose_overflow(int64_t step, std::span<const RangeErrors> mine, const NarrowSums& sums,
+                              const Graph& graph, const Layout& layout, Communicator& comm) {
+  std::vector<int64_t> overflows;
+  for (const RangeErrors& errors : mine) overflows.push_back(errors.overflows);
+  comm.sum(overflows);
+  const auto first =
+      std::find_if(overflows.begin(), overflows.end(), [](int64_t count) { return count > 0; });
+  const auto bucket = static_cast<int>(first - overflows.begin());
+  const auto segment = std::find_if(layout.segments.begin(), layout.segments.end(),
+                                    [&](const Segment& candidate) { return candidate.bucket == bucket; });
+  return fmt::format(
+      "{} finite values overflowed {} on the wire at step {}, in bucket {} of {} (from {} on) first: lower "
+      "allreduce.scale ({} keeps sums over the workers as small as one gradient), or choose another "
+      "allreduce.wire",
+      std::accumulate(overflows.begin(), overflows.end(), int64_t{0}), sums.wire.name(), step, bucket + 1,
+      overflows.size(), graph.params[static_cast<size_t>(segment->index)].name,
+      1.0 / std::bit_ceil(static_cast<unsigned>(sums.workers)));
 }
 
 std::string diagnose_evaluation(int64_t step, const Totals& held_out, const Graph& graph, Arena& arena) {

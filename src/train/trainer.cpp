@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 #include <span>
 
 #include "base/thinned.h"
@@ -18,6 +16,7 @@
 #include "train/guard.h"
 #include "train/loss_scale.h"
 #include "train/optimizer.h"
+#include "train/port_options.h"
 #include "train/schedule.h"
 #include "train/statistics.h"
 
@@ -72,7 +71,6 @@ class Loop {
   void check_equal_weights(const std::string& digest, int64_t step);
   RankReport report();
   void take_up(const Snapshot& found);
-  std::string overflow(int64_t step);
   FinalRecord known(const std::string& status);
   Outcome finish(Exit exit, const std::string& status, const std::string& reason, int64_t done);
 
@@ -172,7 +170,9 @@ Outcome Loop::run() {
 
 // "" if the step may be taken.
 std::string Loop::trouble_of(int64_t step, const Sums& sums) {
-  if (sums.totals.nonfinite == 0 && sums.wire.overflows > 0) return overflow(step);
+  if (sums.totals.nonfinite == 0 && sums.wire.overflows > 0)
+    return diagnose_overflow(step, reducer_.range_errors(), {wire_, runs_.workers}, job_.graph,
+                             arena_.layout(), job_.comm);
   return sums.totals.nonfinite > 0 || !sums.finite ? diagnose_step(step, sums.totals, job_.graph, arena_)
                                                    : "";
 }
@@ -322,27 +322,6 @@ Snapshot Loop::snapshot(int64_t done) const {
           .loss_scale = loss_scale_.state()};
 }
 
-// The sum holds infinities, which the update would carry into the weights: the run ends with those that it had.
-std::string Loop::overflow(int64_t step) {
-  const std::vector<RangeErrors>& mine = reducer_.range_errors();
-  std::vector<int64_t> overflows;
-  for (const RangeErrors& errors : mine) overflows.push_back(errors.overflows);
-  job_.comm.sum(overflows);
-  const auto first =
-      std::find_if(overflows.begin(), overflows.end(), [](int64_t count) { return count > 0; });
-  const auto bucket = static_cast<int>(first - overflows.begin());
-  const auto& segments = arena_.layout().segments;
-  const auto segment = std::find_if(segments.begin(), segments.end(),
-                                    [&](const Segment& candidate) { return candidate.bucket == bucket; });
-  return fmt::format(
-      "{} finite values overflowed {} on the wire at step {}, in bucket {} of {} (from {} on) first: lower "
-      "allreduce.scale ({} keeps sums over the workers as small as one gradient), or choose another "
-      "allreduce.wire",
-      std::accumulate(overflows.begin(), overflows.end(), int64_t{0}), wire_.name(), step, bucket + 1,
-      overflows.size(), job_.graph.params[static_cast<size_t>(segment->index)].name,
-      1.0 / std::bit_ceil(static_cast<unsigned>(runs_.workers)));
-}
-
 RankReport Loop::report() {
   const PlanInfo info = plan_->info();
   RankReport mine;
@@ -405,24 +384,6 @@ Outcome Loop::finish(Exit exit, const std::string& status, const std::string& re
 }
 
 }  // namespace
-
-size_t bucket_bytes(const Experiment& experiment) {
-  return std::max<size_t>(64, static_cast<size_t>(experiment.train.bucket_mib * 1024 * 1024));
-}
-
-Wire wire_of(const Experiment& experiment) {
-  const AllreduceOptions& options = experiment.allreduce;
-  if (options.wire == "f32") return {};
-  return {options.wire == "fp16" ? Wire::Format::fp16 : Wire::Format::bf16,
-          static_cast<float>(options.scale)};
-}
-
-Precision precision_of(const Experiment& experiment) {
-  const std::string& activations = experiment.precision.activations;
-  for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::fp16})
-    if (activations == name_of(precision)) return precision;
-  return Precision::f32;
-}
 
 Outcome train(const Job& job) { return Loop(job).run(); }
 

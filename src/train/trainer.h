@@ -49,11 +49,4 @@ struct Outcome {
 
 Outcome train(const Job& job);
 
-// Bytes of the gradient buckets of an experiment, for lower().
-size_t bucket_bytes(const Experiment& experiment);
-// How its gradients travel.
-Wire wire_of(const Experiment& experiment);
-// What its activations are held in, for the backend.
-Precision precision_of(const Experiment& experiment);
-
 }  // namespace convoy

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "data/shard.h"
 
 namespace convoy::fixtures {
 namespace fs = std::filesystem;
@@ -53,6 +54,20 @@ void write_folder_set(const fs::path& root, int classes, int per_class) {
       write_bytes(root / fmt::format("n{:08}", c) / fmt::format("image{:02}.JPEG", i),
                   numbered_jpeg(100 * c + i));
 }
+
+Bench::Bench(int classes, int per_class, int shards) {
+  options.source = folder.path() / "set";
+  options.out = folder.path() / "out";
+  options.shards = shards;
+  write_folder_set(options.source, classes, per_class);
+}
+
+PackReport Bench::pack() {
+  LocalCommunicator comm;
+  return convoy::pack(options, comm, Log());
+}
+
+fs::path Bench::shard(int i) const { return options.out / shard_name(i, options.shards); }
 
 Tar& Tar::raw(const std::string& name, uint64_t size, const Bytes& content, char type,
               const std::string& link) {

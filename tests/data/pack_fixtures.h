@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "data/pack.h"
 #include "decode_fixtures.h"
 #include "port/communicator.h"
 
@@ -25,6 +26,15 @@ std::vector<std::string> contents(const std::filesystem::path& folder);
 
 // root/CLASS/imageNN.JPEG for classes n00000001, n00000002, ...
 void write_folder_set(const std::filesystem::path& root, int classes, int per_class);
+
+// A pack of such a set, in a folder of its own.
+struct Bench {
+  TemporaryFolder folder;
+  PackOptions options;
+  explicit Bench(int classes = 3, int per_class = 9, int shards = 5);
+  PackReport pack();
+  std::filesystem::path shard(int i) const;
+};
 
 // Tar archives written by hand, so that every dialect can be had.
 class Tar {

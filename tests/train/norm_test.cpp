@@ -7,6 +7,7 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "train/evaluate.h"
+#include "train/port_options.h"
 #include "world.h"
 
 namespace convoy::testing {
@@ -36,15 +37,15 @@ std::string name_of(const Run& run) {
          std::to_string(run.experiment.network.bn_group);
 }
 
-struct Notes final : Record {
+struct Counts final : Record {
   std::vector<Totals> train, held_out;
   void step(const StepRecord& record) override { train.push_back(record.totals); }
   void evaluation(const EvaluationRecord& record) override { held_out.push_back(record.held_out); }
 };
 
-Notes notes_alone(Run run) {
+Counts notes_alone(Run run) {
   LocalCommunicator alone;
-  Notes notes;
+  Counts notes;
   run.record = &notes;
   train_on(alone, run);
   return notes;
@@ -162,9 +163,9 @@ TEST_CASE("a checkpoint evaluates to what the run said, whatever batch norm read
 }
 
 TEST_CASE("what evaluation reads changes no training, and is read by evaluation") {
-  const Notes average = notes_alone(run_with("average"));
+  const Counts average = notes_alone(run_with("average"));
   for (const char* other : {"first-worker", "last-minibatch"}) {
-    const Notes notes = notes_alone(run_with(other));
+    const Counts notes = notes_alone(run_with(other));
     CHECK(notes.train == average.train);
     CHECK(notes.held_out.back().loss != average.held_out.back().loss);
   }

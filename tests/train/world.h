@@ -55,6 +55,16 @@ struct Run {
   std::function<std::unique_ptr<Backend>(std::unique_ptr<Backend>)> wrap;
 };
 
+// What a run told its record.
+struct Notes final : Record {
+  std::vector<StepRecord> steps;
+  std::vector<EvaluationRecord> evaluations;
+  FinalRecord last;
+  void step(const StepRecord& record) override { steps.push_back(record); }
+  void evaluation(const EvaluationRecord& record) override { evaluations.push_back(record); }
+  void finish(const FinalRecord& record) override { last = record; }
+};
+
 Outcome train_on(Communicator& comm, const Run& run);
 // The same on one rank without MPI, by rank 0 alone; the others get its digest.
 std::string digest_alone(const Run& run);

@@ -1,0 +1,25 @@
+#include "train/port_options.h"
+
+#include <algorithm>
+
+namespace convoy {
+
+size_t bucket_bytes(const Experiment& experiment) {
+  return std::max<size_t>(64, static_cast<size_t>(experiment.train.bucket_mib * 1024 * 1024));
+}
+
+Wire wire_of(const Experiment& experiment) {
+  const AllreduceOptions& options = experiment.allreduce;
+  if (options.wire == "f32") return {};
+  return {options.wire == "fp16" ? Wire::Format::fp16 : Wire::Format::bf16,
+          static_cast<float>(options.scale)};
+}
+
+Precision precision_of(const Experiment& experiment) {
+  const std::string& activations = experiment.precision.activations;
+  for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::fp16})
+    if (activations == name_of(precision)) return precision;
+  return Precision::f32;
+}
+
+}  // namespace convoy

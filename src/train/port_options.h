@@ -1,0 +1,19 @@
+// An experiment's words about its arithmetic, as the port's and the communication's types.
+#pragma once
+
+#include <cstddef>
+
+#include "comm/wire.h"
+#include "port/backend.h"
+#include "train/experiment.h"
+
+namespace convoy {
+
+// Bytes of the gradient buckets of an experiment, for lower().
+size_t bucket_bytes(const Experiment& experiment);
+// How its gradients travel.
+Wire wire_of(const Experiment& experiment);
+// What its activations are held in, for the backend.
+Precision precision_of(const Experiment& experiment);
+
+}  // namespace convoy
