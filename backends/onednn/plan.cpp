@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 #include <omp.h>
+#include <oneapi/dnnl/dnnl_debug.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +15,17 @@
 namespace convoy::onednn {
 
 using Home = BufferSpec::Home;
+
+namespace {
+
+// oneDNN's word for what it computes, or the name of a loop of ours.
+std::string work_of(const Instruction& instruction) {
+  constexpr std::string_view ours = "convoy:";
+  if (instruction.own) return instruction.implementation.substr(ours.size());
+  return dnnl_prim_kind2str(static_cast<dnnl_primitive_kind_t>(instruction.primitive.get_kind()));
+}
+
+}  // namespace
 
 Threads::Threads(int count) : before_(omp_get_max_threads()) { omp_set_num_threads(count); }
 Threads::~Threads() { omp_set_num_threads(before_); }
@@ -31,7 +43,7 @@ OnednnPlan::OnednnPlan(const Program& program, Arena& arena, const CompileOption
     while (end < tape_.body.size() && static_cast<size_t>(tape_.body[end].step) <= step) ++end;
     step_end_.push_back(end);
   }
-  if (options.times_steps) step_seconds_.assign(step_end_.size(), 0.0);
+  timed_ = options.times_steps;
   run_.address = &address_;
   run_.totals = &totals_;
   run_.threads = threads_;
@@ -80,7 +92,7 @@ void OnednnPlan::place_buffers() {
 std::vector<OnednnPlan::Call> OnednnPlan::bind(const std::vector<Instruction>& instructions) {
   std::vector<Call> calls;
   for (const Instruction& instruction : instructions) {
-    Call call{instruction.primitive, {}, instruction.own};
+    Call call{instruction.primitive, {}, instruction.own, 0};
     for (const Argument& argument : instruction.arguments) {
       const auto b = static_cast<size_t>(argument.view.buffer);
       // A null address would make the library allocate: batches' memory is set before every run.
@@ -114,22 +126,22 @@ void OnednnPlan::check(const Batch& batch) const {
   }
 }
 
-void OnednnPlan::run(const Call& call) {
+void OnednnPlan::run(Call& call) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = timed_ ? Clock::now() : Clock::time_point();
   if (call.own) {
     call.own(run_);
-    return;
+  } else {
+    const dnnl_status_t status = dnnl_primitive_execute(
+        call.primitive.get(), stream_.get(), static_cast<int>(call.arguments.size()), call.arguments.data());
+    require(status == dnnl_success, "oneDNN failed with status {} while a plan ran",
+            static_cast<int>(status));
   }
-  const dnnl_status_t status = dnnl_primitive_execute(
-      call.primitive.get(), stream_.get(), static_cast<int>(call.arguments.size()), call.arguments.data());
-  require(status == dnnl_success, "oneDNN failed with status {} while a plan ran", static_cast<int>(status));
+  if (timed_) call.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
 void OnednnPlan::run_step(size_t step) {
-  using Clock = std::chrono::steady_clock;
-  const bool timed = !step_seconds_.empty();
-  const Clock::time_point begin = timed ? Clock::now() : Clock::time_point();
   for (size_t call = step == 0 ? 0 : step_end_[step - 1]; call < step_end_[step]; ++call) run(body_[call]);
-  if (timed) step_seconds_[step] = std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
 void OnednnPlan::start(const Batch& batch) {
@@ -144,7 +156,7 @@ void OnednnPlan::start(const Batch& batch) {
   }
   run_.batch = &batch;
   if (version_ != arena_.version()) {
-    for (const Call& call : refresh_) run(call);
+    for (Call& call : refresh_) run(call);
     version_ = arena_.version();
   }
 }
@@ -197,11 +209,22 @@ PlanInfo OnednnPlan::info() const {
   for (size_t s = 0; s < program_.steps.size(); ++s) {
     const Step& step = program_.steps[s];
     std::vector<std::string> names;
-    for (; call < step_end_[s]; ++call) names.push_back(tape_.body[call].implementation);
     const Cost cost = cost_of(program_, step);
-    info.steps.push_back({step.node, step.pass,
-                          names.empty() ? tape_.notes[s] : fmt::format("{}", fmt::join(names, ", ")),
-                          cost.flops, cost.bytes, step_seconds_.empty() ? 0.0 : step_seconds_[s]});
+    StepInfo line{step.node, step.pass, "", cost.flops, cost.bytes, 0, {}};
+    const auto took = [&](const Instruction& instruction, double seconds) {
+      if (!timed_) return;
+      line.seconds += seconds;
+      line.calls.push_back({work_of(instruction), seconds});
+    };
+    for (; call < step_end_[s]; ++call) {
+      names.push_back(tape_.body[call].implementation);
+      took(tape_.body[call], body_[call].seconds);
+    }
+    // Weights are reordered before the first step, for the one that wants them.
+    for (size_t i = 0; i < refresh_.size(); ++i)
+      if (tape_.refresh[i].step == static_cast<int>(s)) took(tape_.refresh[i], refresh_[i].seconds);
+    line.implementation = names.empty() ? tape_.notes[s] : fmt::format("{}", fmt::join(names, ", "));
+    info.steps.push_back(std::move(line));
   }
   return info;
 }

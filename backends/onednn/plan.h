@@ -39,12 +39,13 @@ class OnednnPlan final : public Plan {
     dnnl::primitive primitive;
     std::vector<dnnl_exec_arg_t> arguments;
     std::function<void(const Run&)> own;
+    double seconds = 0;  // of the last run, where they are asked for
   };
   void place_buffers();
   std::vector<Call> bind(const std::vector<Instruction>& instructions);
   void check(const Batch& batch) const;
   void start(const Batch& batch);
-  void run(const Call& call);
+  void run(Call& call);
   void run_step(size_t step);
 
   Program program_;
@@ -63,9 +64,9 @@ class OnednnPlan final : public Plan {
   };
   std::vector<Given> images_, tops_;
   std::vector<Call> refresh_, body_;
-  std::vector<size_t> step_end_;      // by step: the end of its calls in body_
-  std::vector<double> step_seconds_;  // by step, of the last run; empty: not asked for
-  uint64_t version_ = 0;              // of the weights that the reordered copies hold
+  std::vector<size_t> step_end_;  // by step: the end of its calls in body_
+  bool timed_ = false;            // whether calls are
+  uint64_t version_ = 0;          // of the weights that the reordered copies hold
   Run run_;
   Totals totals_;
 };

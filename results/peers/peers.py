@@ -123,7 +123,8 @@ class Convoy:
 
 
 class Limit(Convoy):
-    """The convolutions alone, each timed where it stands in the step: what no step can be faster than with this oneDNN."""
+    """The library's convolutions alone, each call timed where it stands in the step, without reorders or anything else: what no
+    step can be faster than with this oneDNN."""
 
     def __init__(self, case, options, folder):
         super().__init__(case, options, folder)
@@ -134,7 +135,7 @@ class Limit(Convoy):
         super().round()
         sheet = json.loads(self.sheet.read_text())
         return sum(b["real_time"] / 1e3 for b in sheet["benchmarks"]
-                   if b["run_type"] == "aggregate" and b["run_name"].startswith("kind/conv/"))
+                   if b["run_type"] == "aggregate" and b["run_name"] == "work/convolution")
 
 
 MARKED = "convoy, restart markers"

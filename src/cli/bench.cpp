@@ -14,6 +14,7 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/bench_layers.h"
 #include "cli/commands.h"
 #include "cli/measure.h"
 #include "cli/session.h"
@@ -131,47 +132,10 @@ class Bench {
   void layers() {
     Trial trial(experiment_, *backend_, Mode::training, 0, {.times_steps = true});
     sheet_.roofline = measure_roofline(affinity_.threads);
-    trial.run();
-    std::vector<Benchmark> all, kinds;
-    for (int i = 0; i < flags_.rounds; ++i) {
-      trial.run();
-      const PlanInfo info = trial.plan().info();
-      all.resize(info.steps.size());
-      for (size_t s = 0; s < info.steps.size(); ++s) {
-        const StepInfo& step = info.steps[s];
-        const Node& node = trial.program().graph.nodes[static_cast<size_t>(step.node)];
-        const char* pass = step.pass == Pass::forward ? "forward" : "backward";
-        all[s].name = fmt::format("layer/{}/{}", node.name, pass);
-        all[s].label = step.implementation;
-        all[s].flops = static_cast<double>(step.flops);
-        all[s].bytes = static_cast<double>(step.bytes);
-        all[s].seconds.push_back(step.seconds);
-        all[s].cpu_seconds.push_back(step.seconds * affinity_.threads);
-        sum_kind(kinds, fmt::format("kind/{}/{}", name_of(node.op), pass), all[s], static_cast<size_t>(i));
-      }
-    }
-    const auto idle = [](const Benchmark& b) {
-      return std::ranges::max(b.seconds) < 1e-7;
-    };  // fused into another
-    require(!std::ranges::all_of(all, idle), Exit::usage,
-            "backend {} does not tell its layers' times: choose another", flags_.backend);
-    for (Benchmark& b : all)
-      if (!idle(b)) add(std::move(b));
-    for (Benchmark& b : kinds)
-      if (!idle(b)) add(std::move(b));
-  }
-
-  static void sum_kind(std::vector<Benchmark>& kinds, const std::string& name, const Benchmark& layer,
-                       size_t round) {
-    auto kind = std::ranges::find(kinds, name, &Benchmark::name);
-    if (kind == kinds.end()) kind = kinds.insert(kinds.end(), Benchmark{.name = name});
-    kind->seconds.resize(round + 1);
-    kind->cpu_seconds.resize(round + 1);
-    kind->seconds[round] += layer.seconds[round];
-    kind->cpu_seconds[round] += layer.cpu_seconds[round];
-    if (round > 0) return;
-    kind->flops += layer.flops;
-    kind->bytes += layer.bytes;
+    auto times = time_layers(trial, flags_.rounds, affinity_.threads);
+    require(!times.empty(), Exit::usage, "backend {} does not tell its layers' times: choose another",
+            flags_.backend);
+    for (Benchmark& b : times) add(std::move(b));
   }
 
   void allreduce() {

@@ -31,6 +31,12 @@ struct CompileOptions {
   bool times_steps = false;  // StepInfo::seconds; each step is then waited for
 };
 
+// What calls of one kind took of a step: "convolution", "reorder", "sum_mask".
+struct WorkTime {
+  std::string work;
+  double seconds = 0;
+};
+
 // One line of a plan that can be printed.
 struct StepInfo {
   int node = 0;
@@ -38,7 +44,9 @@ struct StepInfo {
   std::string implementation;  // "jit:avx2", "fused into layer1.0.bn1", ...
   int64_t flops = 0;           // by definition of the operation, multiply and add counted separately
   int64_t bytes = 0;           // least traffic: inputs read once, outputs written once
-  double seconds = 0;  // of the last run, where CompileOptions::times_steps asks and the backend can say
+  // Of the last run, where CompileOptions::times_steps asks and the backend can say; whole, and call by call.
+  double seconds = 0;
+  std::vector<WorkTime> calls{};
 };
 
 struct PlanInfo {

@@ -24,14 +24,18 @@ class Bench(ConvoyTest):
         self.assertTrue(median["median_low"] <= median["real_time"] <= median["median_high"])
         self.assertEqual(out["context"]["backend"], "onednn")
 
-    def test_layers_name_what_computes_them_and_add_up_to_their_kinds(self):
+    def test_layers_name_what_computes_them_and_add_up_to_their_kinds_and_to_the_work_done(self):
         out = self.bench("layers")
-        layers = [b for b in out["benchmarks"] if b["run_name"].startswith("layer/") and b["run_type"] == "iteration"]
-        kinds = [b for b in out["benchmarks"] if b["run_name"].startswith("kind/") and b["run_type"] == "iteration"]
+        layers, kinds, works = ([b for b in out["benchmarks"] if b["run_name"].startswith(view) and b["run_type"] == "iteration"]
+                                for view in ("layer/", "kind/", "work/"))
         self.assertIn("layer/conv1/forward", {b["run_name"] for b in layers})
-        # Kinds also hold the clock's own time of nodes that are fused into others, which are not listed.
-        total, listed = (sum(b["real_time"] for b in entries) for entries in (kinds, layers))
-        self.assertTrue(0.9 * total < listed <= total * 1.000001, f"{listed} of {total}")
+        total = sum(b["real_time"] for b in layers)
+        for view in (kinds, works):
+            self.assertAlmostEqual(sum(b["real_time"] for b in view) / total, 1)
+        self.assertTrue({"work/convolution", "work/reorder", "work/softmax_loss"} <= {b["run_name"] for b in works}, works)
+        library, steps = (sum(b["real_time"] for b in view if b["run_name"].startswith(name))
+                          for view, name in ((works, "work/convolution"), (kinds, "kind/conv/")))
+        self.assertLess(library, steps)  # which reorder besides
         convolutions = [b for b in layers if b["run_name"] == "layer/conv1/forward"]
         self.assertTrue(all(b["flops_per_second"] > 0 and b["label"] for b in convolutions))
         self.assertGreater(out["context"]["roofline"]["flops_per_second"], 0)
