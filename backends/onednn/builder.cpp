@@ -121,6 +121,18 @@ View Builder::weight(int param, const Desc& canonical, const Desc& wanted, int64
   return copies.back();
 }
 
+View Builder::derived(std::string name, const View& weights, const Desc& desc,
+                      std::function<void(const float*, float*)> make) {
+  const View made = buffer({Home::persistent, desc.get_size(), nullptr, false}, desc);
+  tape_.refresh.push_back({step_,
+                           "convoy:" + name,
+                           {},
+                           {},
+                           [=](const Run& run) { make(run.at(weights), run.at(made)); },
+                           {weights, made}});
+  return made;
+}
+
 View Builder::param_gradient(int param, const Desc& canonical, const Desc& produced) {
   return canonical == produced ? fixed(arena_.param_grad(param), canonical) : planned(produced);
 }

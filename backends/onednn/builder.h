@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,6 +48,9 @@ class Builder {
   View in_layout(const View& view, const Desc& wanted);
   // A parameter in the layout that a primitive wants, which uses every number of it `uses` times a run.
   View weight(int param, const Desc& canonical, const Desc& wanted, int64_t uses);
+  // What an own loop makes of weights, once they have changed.
+  View derived(std::string name, const View& weights, const Desc& desc,
+               std::function<void(const float* from, float* made)> make);
   std::span<float> param(int index) { return arena_.param(index); }
   std::span<float> param_grad(int index) { return arena_.param_grad(index); }
   std::span<float> stat(int index) { return arena_.stat(index); }
@@ -122,6 +126,9 @@ class Builder {
 
 using EmitBackward = std::function<void()>;
 EmitBackward emit_conv(Builder& to, int id, const Conv& op);
+// The same as a matrix product, of maps in these layouts; nothing where that is not worth it.
+std::optional<EmitBackward> emit_small_conv(Builder& to, int id, const Conv& op, const Desc& src_maps,
+                                            const Desc& dst_maps);
 EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op);
 EmitBackward emit_relu(Builder& to, int id);
 EmitBackward emit_add(Builder& to, int id);
