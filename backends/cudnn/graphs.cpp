@@ -102,8 +102,7 @@ std::string propose(const Operation& operation, std::span<const Tensor> tensors,
   try {
     const auto properties = properties_of(target);
     if (properties) mapper.graph->set_device_properties(properties);
-    check(mapper.graph->validate());
-    check(mapper.graph->build_operation_graph(static_cast<cudnnHandle_t>(target.handle)));
+    check(mapper.graph->build(static_cast<cudnnHandle_t>(target.handle)));
     std::set<std::string> seen;  // the fallback's list repeats some of mode A's
     for (const fe::HeurMode_t mode : {fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}) {
       fe::EngineConfigList engines;

@@ -42,6 +42,7 @@ struct Forward {
   }
 };
 
+template <bool adds>
 struct BackwardData {
   using Perf = cudnnConvolutionBwdDataAlgoPerf_t;
   static constexpr const char* name = "backward data";
@@ -53,7 +54,7 @@ struct BackwardData {
   static cudnnStatus_t run(cudnnHandle_t h, const Shape3& s, const Perf& perf, std::array<void*, 3> at,
                            void* work) {
     return cudnnConvolutionBackwardData(h, &one, s.w, at[1], s.y, at[2], s.window, perf.algo, work,
-                                        perf.memory, &zero, s.x, at[0]);
+                                        perf.memory, adds ? &one : &zero, s.x, at[0]);
   }
 };
 
@@ -149,8 +150,10 @@ std::unique_ptr<LibraryPlan> legacy_conv(const fused::ConvForward& o, std::span<
 std::unique_ptr<LibraryPlan> legacy_conv(const fused::ConvBackwardData& o, std::span<const Tensor> tensors,
                                          const Demands& demands, void* handle, const Timer& timer,
                                          int tried) {
-  return choose<BackwardData>(conv_shape(o.conv, at(tensors, o.dx), at(tensors, o.w), at(tensors, o.dy)),
-                              {o.dx, o.w, o.dy}, demands, handle, timer, tried);
+  const ConvShape shape = conv_shape(o.conv, at(tensors, o.dx), at(tensors, o.w), at(tensors, o.dy));
+  const std::array<Id, 3> operands{o.dx, o.w, o.dy};
+  return o.adds ? choose<BackwardData<true>>(shape, operands, demands, handle, timer, tried)
+                : choose<BackwardData<false>>(shape, operands, demands, handle, timer, tried);
 }
 
 std::unique_ptr<LibraryPlan> legacy_conv(const fused::ConvBackwardWeights& o, std::span<const Tensor> tensors,
