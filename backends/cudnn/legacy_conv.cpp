@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "backends/cudnn/descriptors.h"
+#include "backends/cudnn/engine_choice.h"
 #include "backends/cudnn/operands.h"
 
 namespace convoy::cudnn {
@@ -113,22 +113,16 @@ std::unique_ptr<LibraryPlan> choose(const ConvShape& shape, std::array<Id, 3> op
   int found = 0;
   const cudnnStatus_t status =
       Pass::list(static_cast<cudnnHandle_t>(handle), *described, &found, perfs.data());
-  std::unique_ptr<LibraryPlan> best;
-  double best_time = std::numeric_limits<double>::infinity();
+  Choice choice(timer, tried);
   for (int i = 0; status == CUDNN_STATUS_SUCCESS && i < found; ++i) {
     const auto& perf = perfs[static_cast<size_t>(i)];
     if (perf.status != CUDNN_STATUS_SUCCESS || !Pass::exact(perf.algo) ||
         perf.memory > demands.workspace_limit || !allowed(perf.mathType, demands.precision) ||
         (demands.repeatable && perf.determinism != CUDNN_DETERMINISTIC))
       continue;
-    auto made = std::make_unique<ConvPlan<Pass>>(described, perf, operands);
-    const double time = timer ? timer(*made) : 0;
-    if (time < best_time) {
-      best = std::move(made);
-      best_time = time;
-    }
-    if (!timer || --tried <= 0) break;
+    if (choice.offer(std::make_unique<ConvPlan<Pass>>(described, perf, operands))) break;
   }
+  std::unique_ptr<LibraryPlan> best = choice.take();
   require(best != nullptr, "cuDNN has no {} algorithm on this GPU in {}{} for {}: {}", Pass::name,
           name_of(demands.precision), demands.repeatable ? ", repeatable," : "", shape.w.name,
           cudnnGetErrorString(status == CUDNN_STATUS_SUCCESS ? CUDNN_STATUS_NOT_SUPPORTED : status));
