@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "backends/cudnn/library_plan.h"
 #include "backends/cudnn/plan_cache.h"
