@@ -52,6 +52,7 @@ for rung in replay cli compare observe interop simulate launch faults gpu; do st
 step roofline build/bin/test_roofline
 step deviceless tests/gpu/deviceless.sh build
 step old-headers tests/gpu/old_headers.sh
+step old-gpus tests/gpu/old_gpus.sh
 if [ $quick = no ]; then
   step build-gcc-mpich jobs/launch/build.sh build-mpich -DMPI_CXX_COMPILER=mpicxx.mpich -DCONVOY_WERROR=ON -- convoy test_mpi test_train
   for rung in mpi train; do step $rung-mpich tests/$rung/run.sh build-mpich; done

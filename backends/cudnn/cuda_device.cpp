@@ -39,6 +39,7 @@ class CudaDevice final : public fused::Device {
       : gpu_(begin(gpu)),
         own_(std::make_unique<CudaQueue>(gpu)),
         vector_(make_device_vector(gpu)),
+        tried_(engines_to_time()),
         cache_(plan_folder(), identity()) {}
 
   fused::DeviceFacts facts() const override {
@@ -46,6 +47,8 @@ class CudaDevice final : public fused::Device {
     cuda_check(cudaGetDeviceProperties(&properties, gpu_), "be described");
     fused::DeviceFacts facts;
     facts.library = library_version();
+    if (const std::string engines = chosen_.digest(); !engines.empty())
+      facts.library += ", engines " + engines;
     facts.isa = "sm_" + std::to_string(10 * properties.major + properties.minor);
     facts.hardware = properties.name;
     facts.separate = properties.major < 8;
@@ -72,7 +75,7 @@ class CudaDevice final : public fused::Device {
     if (!fused::is_library(operation)) return std::make_unique<KernelCode>(operation, bound);
     use();
     const Demands demands{.precision = precision, .repeatable = repeatable, .legacy = facts().separate};
-    return make_library_code(operation, bound, demands, *own_, cache_);
+    return make_library_code(operation, bound, demands, tried_, *own_, cache_, chosen_);
   }
 
  private:
@@ -95,6 +98,8 @@ class CudaDevice final : public fused::Device {
   int gpu_;
   std::unique_ptr<CudaQueue> own_;  // candidates are timed on it
   std::unique_ptr<Vector> vector_;
+  int tried_;  // engines of an operation that are timed
+  ChosenEngines chosen_;
   PlanCache cache_;
 };
 

@@ -1,8 +1,7 @@
 // The fused plan's Device on one GPU of CUDA. Device memory is cudaMalloc's; pinned memory page-locked and mapped, at one
 // address for host and GPU; shared memory managed by the driver, with the GPU as its preferred place, so that kernels run
 // at full speed on it and the host may read it between steps. All of it is zeroed.
-// Library operations are cuDNN's (graphs.h); where bits need not repeat, the fastest of its first engines by a clock,
-// otherwise the first, so that a resumed run computes as the one before. Own operations are kernels.h's.
+// Library operations are cuDNN's (graphs.h), by the engines of engine_choice.h. Own operations are kernels.h's.
 #pragma once
 
 #include <memory>

@@ -37,6 +37,13 @@ CudaMark::~CudaMark() { cudaEventDestroy(event_); }
 
 void CudaMark::wait() { cuda_check(cudaEventSynchronize(event_), "finish its work up to a mark"); }
 
+bool CudaMark::reached() {
+  const cudaError_t state = cudaEventQuery(event_);
+  if (state == cudaErrorNotReady) return false;
+  cuda_check(state, "finish its work up to a mark");
+  return true;
+}
+
 CudaQueue::CudaQueue(int gpu) : gpu_(gpu) {
   cuda_check(cudaSetDevice(gpu_), "be chosen");
   cuda_check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");

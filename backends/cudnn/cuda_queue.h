@@ -16,6 +16,7 @@ class CudaMark final : public fused::Mark {
   CudaMark(const CudaMark&) = delete;
   CudaMark& operator=(const CudaMark&) = delete;
   void wait() override;
+  bool reached() override;
   cudaEvent_t event() const { return event_; }
 
  private:

@@ -6,11 +6,11 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <limits>
 #include <set>
 #include <utility>
 #include <variant>
 
+#include "backends/cudnn/engine_choice.h"
 #include "backends/cudnn/mapper.h"
 #include "backends/cudnn/operands.h"
 #include "base/error.h"
@@ -102,8 +102,7 @@ std::string propose(const Operation& operation, std::span<const Tensor> tensors,
   try {
     const auto properties = properties_of(target);
     if (properties) mapper.graph->set_device_properties(properties);
-    check(mapper.graph->validate());
-    check(mapper.graph->build_operation_graph(static_cast<cudnnHandle_t>(target.handle)));
+    check(mapper.graph->build(static_cast<cudnnHandle_t>(target.handle)));
     std::set<std::string> seen;  // the fallback's list repeats some of mode A's
     for (const fe::HeurMode_t mode : {fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}) {
       fe::EngineConfigList engines;
@@ -207,19 +206,15 @@ Survey survey(const Operation& operation, std::span<const Tensor> tensors, const
 std::unique_ptr<LibraryPlan> build(const Operation& operation, std::span<const Tensor> tensors,
                                    const Demands& demands, const Target& target, const Timer& timer,
                                    int tried) {
-  std::unique_ptr<LibraryPlan> best;
-  double best_time = std::numeric_limits<double>::infinity();
-  const std::string reason =
+  Choice choice(timer, tried);
+  std::string reason =
       propose(operation, tensors, demands, target, [&](const Mapper& mapper, const auto& engine) {
         auto made = std::make_unique<GraphPlan>(mapper.graph, mapper.layout, make_plan(engine));
         if (made->workspace_bytes() > demands.workspace_limit) return false;
-        const double time = timer ? timer(*made) : 0;
-        if (time < best_time) {
-          best = std::move(made);
-          best_time = time;
-        }
-        return !timer || --tried <= 0;
+        return choice.offer(std::move(made));
       });
+  std::unique_ptr<LibraryPlan> best = choice.take();
+  if (!choice.reason().empty()) reason = choice.reason();
   require(best != nullptr, "{} has no engine on {} in {}{} for {} ({}): {}", library_version(),
           name_of(target), name_of(demands.precision), demands.repeatable ? ", repeatable," : "",
           subject_of(operation, tensors), describe(operation, tensors), reason);

@@ -27,8 +27,8 @@ struct Survey {
 Survey survey(const Operation& operation, std::span<const Tensor> tensors, const Demands& demands,
               const Target& target, size_t most = 5);
 
-// Without a timer the first engine that builds; with one, the fastest of the first `tried` that do. Where none does: an
-// error that names the operation, the device and cuDNN's reason.
+// The Choice (engine_choice.h) among the engines that build. Where none does: an error that names the operation, the device
+// and cuDNN's reason.
 std::unique_ptr<LibraryPlan> build(const Operation& operation, std::span<const Tensor> tensors,
                                    const Demands& demands, const Target& target, const Timer& timer = {},
                                    int tried = 5);

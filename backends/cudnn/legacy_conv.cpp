@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "backends/cudnn/descriptors.h"
+#include "backends/cudnn/engine_choice.h"
 #include "backends/cudnn/operands.h"
 
 namespace convoy::cudnn {
@@ -42,6 +42,7 @@ struct Forward {
   }
 };
 
+template <bool adds>
 struct BackwardData {
   using Perf = cudnnConvolutionBwdDataAlgoPerf_t;
   static constexpr const char* name = "backward data";
@@ -53,7 +54,7 @@ struct BackwardData {
   static cudnnStatus_t run(cudnnHandle_t h, const Shape3& s, const Perf& perf, std::array<void*, 3> at,
                            void* work) {
     return cudnnConvolutionBackwardData(h, &one, s.w, at[1], s.y, at[2], s.window, perf.algo, work,
-                                        perf.memory, &zero, s.x, at[0]);
+                                        perf.memory, adds ? &one : &zero, s.x, at[0]);
   }
 };
 
@@ -112,22 +113,16 @@ std::unique_ptr<LibraryPlan> choose(const ConvShape& shape, std::array<Id, 3> op
   int found = 0;
   const cudnnStatus_t status =
       Pass::list(static_cast<cudnnHandle_t>(handle), *described, &found, perfs.data());
-  std::unique_ptr<LibraryPlan> best;
-  double best_time = std::numeric_limits<double>::infinity();
+  Choice choice(timer, tried);
   for (int i = 0; status == CUDNN_STATUS_SUCCESS && i < found; ++i) {
     const auto& perf = perfs[static_cast<size_t>(i)];
     if (perf.status != CUDNN_STATUS_SUCCESS || !Pass::exact(perf.algo) ||
         perf.memory > demands.workspace_limit || !allowed(perf.mathType, demands.precision) ||
         (demands.repeatable && perf.determinism != CUDNN_DETERMINISTIC))
       continue;
-    auto made = std::make_unique<ConvPlan<Pass>>(described, perf, operands);
-    const double time = timer ? timer(*made) : 0;
-    if (time < best_time) {
-      best = std::move(made);
-      best_time = time;
-    }
-    if (!timer || --tried <= 0) break;
+    if (choice.offer(std::make_unique<ConvPlan<Pass>>(described, perf, operands))) break;
   }
+  std::unique_ptr<LibraryPlan> best = choice.take();
   require(best != nullptr, "cuDNN has no {} algorithm on this GPU in {}{} for {}: {}", Pass::name,
           name_of(demands.precision), demands.repeatable ? ", repeatable," : "", shape.w.name,
           cudnnGetErrorString(status == CUDNN_STATUS_SUCCESS ? CUDNN_STATUS_NOT_SUPPORTED : status));
@@ -149,8 +144,10 @@ std::unique_ptr<LibraryPlan> legacy_conv(const fused::ConvForward& o, std::span<
 std::unique_ptr<LibraryPlan> legacy_conv(const fused::ConvBackwardData& o, std::span<const Tensor> tensors,
                                          const Demands& demands, void* handle, const Timer& timer,
                                          int tried) {
-  return choose<BackwardData>(conv_shape(o.conv, at(tensors, o.dx), at(tensors, o.w), at(tensors, o.dy)),
-                              {o.dx, o.w, o.dy}, demands, handle, timer, tried);
+  const ConvShape shape = conv_shape(o.conv, at(tensors, o.dx), at(tensors, o.w), at(tensors, o.dy));
+  const std::array<Id, 3> operands{o.dx, o.w, o.dy};
+  return o.adds ? choose<BackwardData<true>>(shape, operands, demands, handle, timer, tried)
+                : choose<BackwardData<false>>(shape, operands, demands, handle, timer, tried);
 }
 
 std::unique_ptr<LibraryPlan> legacy_conv(const fused::ConvBackwardWeights& o, std::span<const Tensor> tensors,

@@ -25,9 +25,11 @@ Memory constants_of(const LibraryPlan& plan) {
 
 class LibraryCode final : public fused::Code {
  public:
-  LibraryCode(std::unique_ptr<LibraryPlan> plan, const fused::Bound& bound)
-      : plan_(std::move(plan)), bound_(bound), constants_(constants_of(*plan_)) {}
-  std::string implementation() const override { return "cudnn:" + plan_->engine(); }
+  LibraryCode(std::unique_ptr<LibraryPlan> plan, const fused::Bound& bound, int tried)
+      : plan_(std::move(plan)), bound_(bound), tried_(tried), constants_(constants_of(*plan_)) {}
+  std::string implementation() const override {
+    return "cudnn:" + plan_->engine() + (tried_ > 1 ? fmt::format(" (fastest of {})", tried_) : "");
+  }
   size_t workspace_bytes() const override { return plan_->workspace_bytes(); }
   void enqueue(fused::Queue& queue, std::byte* workspace) override {
     plan_->execute(static_cast<CudaQueue&>(queue).library(), {bound_.address, constants_.get(), workspace});
@@ -36,6 +38,7 @@ class LibraryCode final : public fused::Code {
  private:
   std::unique_ptr<LibraryPlan> plan_;
   fused::Bound bound_;
+  int tried_;  // engines that were timed
   Memory constants_;
 };
 
@@ -76,22 +79,23 @@ double milliseconds_of(LibraryPlan& plan, const fused::Bound& bound, CudaQueue& 
 }  // namespace
 
 std::unique_ptr<fused::Code> make_library_code(const Operation& operation, const fused::Bound& bound,
-                                               const Demands& demands, CudaQueue& queue, PlanCache& cache) {
+                                               const Demands& demands, int tried, CudaQueue& queue,
+                                               PlanCache& cache, ChosenEngines& chosen) {
   const std::string key = fmt::format("{} in {}{}", describe(operation, bound.tensors),
                                       name_of(demands.precision), demands.repeatable ? ", repeatable" : "");
-  std::unique_ptr<LibraryPlan> plan;
-  if (const std::string text = cache.find(key); !text.empty())
-    plan = restore(operation, bound.tensors, text, queue.library());
-  if (plan == nullptr) {
-    Timer timer;
-    if (!demands.repeatable)
-      timer = [&](LibraryPlan& candidate) { return milliseconds_of(candidate, bound, queue); };
-    plan = demands.legacy
-               ? build_legacy(operation, bound.tensors, demands, queue.library(), timer)
-               : build(operation, bound.tensors, demands, {.handle = queue.library(), .description = {}}, timer);
-    if (const std::string text = plan->serialize(); !text.empty()) cache.keep(key, text);
-  }
-  return std::make_unique<LibraryCode>(std::move(plan), bound);
+  if (demands.legacy) tried = 1;  // its plans have no text
+  const PlanMaker maker{
+      .build =
+          [&](const Timer& timer, int first) {
+            return demands.legacy
+                       ? build_legacy(operation, bound.tensors, demands, queue.library(), timer, first)
+                       : build(operation, bound.tensors, demands,
+                               {.handle = queue.library(), .description = {}}, timer, first);
+          },
+      .restore =
+          [&](const std::string& text) { return restore(operation, bound.tensors, text, queue.library()); },
+      .timer = [&](LibraryPlan& candidate) { return milliseconds_of(candidate, bound, queue); }};
+  return std::make_unique<LibraryCode>(choose_plan(key, tried, maker, cache, chosen), bound, tried);
 }
 
 }  // namespace convoy::cudnn

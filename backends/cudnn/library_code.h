@@ -1,17 +1,17 @@
-// A library operation as Code: cuDNN's plan (graphs.h) with the device memory it needs beside the tensors. Where bits need
-// not repeat, the fastest of the first engines by a clock on the GPU, run on the tensors as they are. A plan that was made
-// before comes out of the cache.
+// A library operation as Code: cuDNN's plan (graphs.h) with the device memory it needs beside the tensors, its engine chosen
+// as engine_choice.h says. Where that is by a clock, candidates are run on the tensors as they are, before the first step.
 #pragma once
 
 #include <memory>
 
 #include "backends/cudnn/cuda_queue.h"
+#include "backends/cudnn/engine_choice.h"
 #include "backends/cudnn/graphs.h"
-#include "backends/cudnn/plan_cache.h"
 
 namespace convoy::cudnn {
 
 std::unique_ptr<fused::Code> make_library_code(const Operation& operation, const fused::Bound& bound,
-                                               const Demands& demands, CudaQueue& queue, PlanCache& cache);
+                                               const Demands& demands, int tried, CudaQueue& queue,
+                                               PlanCache& cache, ChosenEngines& chosen);
 
 }  // namespace convoy::cudnn

@@ -5,16 +5,17 @@
 #include <cudnn_frontend.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "backends/cudnn/adding_dgrad.h"
 #include "backends/cudnn/operands.h"
 #include "base/error.h"
 
 namespace convoy::cudnn {
 
-namespace fe = cudnn_frontend;
 using fused::ConvBackwardData;
 using fused::ConvBackwardWeights;
 using fused::ConvForward;
@@ -22,7 +23,6 @@ using fused::Id;
 using fused::NormBackward;
 using fused::NormForward;
 using fused::Tensor;
-using fused::Type;
 
 constexpr size_t alignment = 256;
 inline size_t aligned(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
@@ -30,25 +30,14 @@ inline size_t aligned(size_t bytes) { return (bytes + alignment - 1) / alignment
 class Graph : public fe::graph::Graph {
  public:
   using fe::graph::Graph::operation_graph;
-};
+  std::optional<AddingDgrad> by_hand;  // instead of nodes: what the frontend has none for
 
-inline fe::DataType_t type_of(Type type) {
-  switch (type) {
-    case Type::f32:
-      return fe::DataType_t::FLOAT;
-    case Type::f16:
-      return fe::DataType_t::HALF;
-    case Type::bf16:
-      return fe::DataType_t::BFLOAT16;
-    case Type::bits:
-      return fe::DataType_t::BOOLEAN;  // of the norms' engines: one bit an element
-    case Type::u8:
-      return fe::DataType_t::UINT8;
-    case Type::i32:
-      return fe::DataType_t::INT32;
+  fe::error_t build(cudnnHandle_t handle) {
+    if (by_hand) return by_hand->build(handle, operation_graph);
+    const fe::error_t status = validate();
+    return status.is_bad() ? status : build_operation_graph(handle);
   }
-  return fe::DataType_t::NOT_SET;
-}
+};
 
 struct Port {  // where the tensor with the id 1, 2, ... of a graph lies when it runs
   enum class Where { tensor, constants, scratch, host };
@@ -87,6 +76,12 @@ class Mapper {
 
   void operator()(const ConvBackwardData& o) {
     const ConvShape s = conv_shape(o.conv, at(o.dx), at(o.w), at(o.dy));
+    if (o.adds) {
+      const auto id = [&](Id tensor) { return port({Port::Where::tensor, tensor}); };
+      const int64_t dy = id(o.dy), w = id(o.w), dx = id(o.dx);
+      graph->by_hand.emplace(AddingDgrad{s, dy, w, dx});
+      return;
+    }
     output(graph->conv_dgrad(input(o.dy, s.y), input(o.w, s.w),
                              window<fe::graph::Conv_dgrad_attributes>(s.conv)),
            o.dx, s.x);

@@ -70,7 +70,8 @@ struct Words {
         window(o.conv) + (o.relu ? ", relu" : ""));
   }
   std::string operator()(const ConvBackwardData& o) const {
-    return list("conv backward data", {{"dy", o.dy}, {"w", o.w}, {"dx", o.dx}}, window(o.conv));
+    return list("conv backward data", {{"dy", o.dy}, {"w", o.w}, {"dx", o.dx}},
+                window(o.conv) + (o.adds ? ", added" : ""));
   }
   std::string operator()(const ConvBackwardWeights& o) const {
     return list("conv backward weights", {{"x", o.x}, {"dy", o.dy}, {"dw", o.dw}}, window(o.conv));

@@ -35,7 +35,9 @@ class CudnnBackend final : public Backend {
     std::array<char, 64> bus_id{};
     cuda_check(cudaDeviceGetPCIBusId(bus_id.data(), static_cast<int>(bus_id.size()), gpu_),
                "tell its address");
-    return make_nccl_sums(ranks, bus_id.data(), make_sum_stream(gpu_));
+    DeviceSums sums = make_nccl_sums(ranks, bus_id.data(), make_sum_stream(gpu_));
+    if (sums.communicator == nullptr) sums.communicator = fused_->sums_over(ranks).communicator;
+    return sums;
   }
 
  private:

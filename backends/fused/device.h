@@ -34,6 +34,7 @@ class Mark {
   // The host, until the queue that was last told to record it (or launched a graph that does) has come there; throws
   // what went wrong on its way.
   virtual void wait() = 0;
+  virtual bool reached() = 0;  // whether wait() would return at once; throws as it would
 };
 
 class Captured {

@@ -88,7 +88,9 @@ EmitBackward emit_conv(Planner& to, int id, const Conv& op) {
   return [&to, id, filter, w] {
     const Id dy = to.gradient(id);
     const int source = to.input(id);
-    if (to.wants_gradient(source)) {
+    if (const Id sum = to.wants_gradient(source) ? to.own_gradient(source) : -1; sum >= 0) {
+      to.emit(ConvBackwardData{filter.conv, dy, w, sum, true});
+    } else if (to.wants_gradient(source)) {
       const Id dx = to.like(to.value(source), to.node(source).name + ".gradient");
       to.emit(ConvBackwardData{filter.conv, dy, w, dx});
       to.give_gradient(source, dx);

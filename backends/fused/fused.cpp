@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "backends/fused/staged_sums.h"
 #include "base/error.h"
 
 namespace convoy {
@@ -29,6 +30,10 @@ class FusedBackend final : public Backend {
   }
 
   Vector& vector() override { return device_->vector(); }
+  DeviceSums sums_over(Communicator& ranks) override {
+    return {fused::make_staged_sums(ranks, device_),
+            "gradients are summed by the MPI library in page-locked memory"};
+  }
 
  private:
   // How many images a worker would fit, a power of two less: found by compiling for them.

@@ -18,6 +18,13 @@ void HostMark::wait(int64_t recorded) {
   if (error_) std::rethrow_exception(error_);
 }
 
+bool HostMark::reached() {
+  const std::lock_guard lock(mutex_);
+  if (reached_ < asked_) return false;
+  if (error_) std::rethrow_exception(error_);
+  return true;
+}
+
 void HostMark::ask() {
   const std::lock_guard lock(mutex_);
   ++asked_;

@@ -18,6 +18,7 @@ namespace convoy::fused {
 class HostMark final : public Mark {
  public:
   void wait() override { wait(asked()); }
+  bool reached() override;
   int64_t asked();              // how often it was to be recorded so far
   void wait(int64_t recorded);  // until it was recorded so often
   void ask();

@@ -158,7 +158,8 @@ void Interpreter::run(const ConvBackwardData& op) const {
       const int64_t image = int64_t{g.x.h} * g.x.w * g.x.c;
       T* dx = at<T>(op.dx) + first * image;
 #pragma omp parallel for num_threads(threads) schedule(static)
-      for (int64_t i = 0; i < images * image; ++i) store(dx[i], scratch.image[i]);
+      for (int64_t i = 0; i < images * image; ++i)
+        store(dx[i], op.adds ? scratch.image[i] + load(dx[i]) : scratch.image[i]);
     });
   });
 }

@@ -25,7 +25,7 @@ struct Fields {
     write(op.y);
   }
   void operator()(const ConvBackwardData& op) const {
-    read(op.dy, op.w);
+    read(op.dy, op.w, op.adds ? op.dx : -1);
     write(op.dx);
   }
   void operator()(const ConvBackwardWeights& op) const {

@@ -23,9 +23,11 @@ struct ConvForward {
   Id scale = -1, shift = -1, addend = -1;
   bool relu = false;
 };
-struct ConvBackwardData {  // dx = conv^T(dy, w)
+// dx = conv^T(dy, w). `adds`: dx += that, in place: the sum in f32 plus what dx held, as a number of its type, rounded once.
+struct ConvBackwardData {
   Conv conv;
   Id dy, w, dx;
+  bool adds = false;
 };
 struct ConvBackwardWeights {  // dw = x (*) dy, of the activations' type
   Conv conv;

@@ -92,7 +92,17 @@ Id Planner::value(int id) const {
   return tensor;
 }
 
-void Planner::give_gradient(int id, Id tensor) { contributions_[static_cast<size_t>(id)].push_back(tensor); }
+void Planner::give_gradient(int id, Id tensor) {
+  contributions_[static_cast<size_t>(id)].push_back(tensor);
+  given_.resize(recipe_.tensors.size());
+  ++given_[static_cast<size_t>(tensor)];
+}
+
+Id Planner::own_gradient(int id) const {
+  const auto& parts = contributions_[static_cast<size_t>(id)];
+  const bool alone = fuses() && parts.size() == 1 && given_[static_cast<size_t>(parts[0])] == 1;
+  return alone ? parts[0] : -1;  // of several parts the first two would no longer be added first
+}
 
 Id Planner::gradient(int id) {
   auto& parts = contributions_[static_cast<size_t>(id)];

@@ -1,6 +1,7 @@
 // Planner: turns a Program into a Recipe. Each operation's emit function writes the forward instructions of its node and
-// returns what will write the backward ones. Every instruction writes tensors of its own, nothing is overwritten, so one
-// tensor may stand for several values or gradients (Add hands its gradient to both inputs).
+// returns what will write the backward ones. Every instruction writes tensors of its own, so one tensor may stand for several
+// values or gradients (Add hands its gradient to both inputs). One thing is overwritten: a backward convolution adds to the
+// gradient that a node alone was given before, so that a residual's needs no sum.
 //
 // Fused, unless CompileOptions::keep_values: Conv or Linear with its ReLU; batch norm with its ReLU; batch norm, Add and
 // ReLU, written at the Add's step, where both inputs are there. In inference a batch norm goes into the convolution
@@ -70,6 +71,7 @@ class Planner {
   void set_value(int id, Id tensor) { recipe_.values[static_cast<size_t>(id)] = tensor; }
   bool wants_gradient(int id) const { return program_.gradients[static_cast<size_t>(id)].first >= 0; }
   void give_gradient(int id, Id tensor);
+  Id own_gradient(int id) const;     // all that was given, and to no other node: may be added to
   Id gradient(int id);               // contributions summed
   Id gradient(int id, Id positive);  // the same where this value is above zero
 
@@ -93,6 +95,7 @@ class Planner {
   Recipe recipe_;
   std::vector<std::vector<int>> readers_;        // by node
   std::vector<std::vector<Id>> contributions_;   // by node
+  std::vector<int> given_;                       // by tensor: to how many nodes
   std::vector<std::function<void()>> backward_;  // by node
 };
 

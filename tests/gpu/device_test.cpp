@@ -7,6 +7,7 @@
 
 #include "backends/common/host_vector.h"
 #include "backends/cudnn/cuda_device.h"
+#include "backends/fused/staged_sums.h"
 #include "base/error.h"
 
 namespace convoy::cudnn {
@@ -61,6 +62,22 @@ TEST_CASE("memory of every kind is zeroed and can be copied to and from") {
     queue->finish();
     CHECK(here == sent);
   }
+}
+
+TEST_CASE("sums through pinned memory bring shared memory there and back") {
+  const std::shared_ptr<fused::Device> device = make_cuda_device(0);
+  LocalCommunicator alone;
+  const auto staged = fused::make_staged_sums(alone, device);
+  constexpr size_t count = (1 << 20) + 3;
+  const Buffer shared = device->shared_buffer(count * sizeof(float)),
+               plain = host_buffer(count * sizeof(float));
+  fill(floats(shared, count), 5);
+  fill(floats(plain, count), 5);
+  const auto first = staged->start_sum(floats(shared, count / 2)),
+             second = staged->start_sum(floats(shared, count).subspan(count / 2));
+  second->wait();
+  first->wait();
+  CHECK(same_bits(floats(shared, count), floats(plain, count)));
 }
 
 TEST_CASE("a mark inside a graph is waited for, at every launch anew") {

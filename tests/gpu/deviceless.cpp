@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
 #include <variant>
 
 #include "backends/cudnn/graphs.h"
@@ -127,11 +128,17 @@ bool is_precompiled(const fused::Operation& operation) {
          std::holds_alternative<fused::ConvBackwardWeights>(operation);
 }
 
-// The first plan of each kind of convolution.
+bool adds(const fused::Operation& operation) {
+  const auto* data = std::get_if<fused::ConvBackwardData>(&operation);
+  return data != nullptr && data->adds;
+}
+
+// The first plan of each kind of convolution, and of those that add to a gradient.
 void build_some(const Cases& cases, const Device& device, Precision precision) {
-  std::set<size_t> built;
+  std::set<std::pair<size_t, bool>> built;
   for (const auto& [text, one] : cases) {
-    if (!is_precompiled(one.operation) || !built.insert(one.operation.index()).second) continue;
+    if (!is_precompiled(one.operation) || !built.insert({one.operation.index(), adds(one.operation)}).second)
+      continue;
     const auto plan =
         build(one.operation, *one.tensors, {.precision = precision, .repeatable = true}, device.target);
     const std::string serialized = plan->serialize();
@@ -140,7 +147,7 @@ void build_some(const Cases& cases, const Device& device, Precision precision) {
                name_of(precision), text, plan->engine(), static_cast<double>(plan->workspace_bytes()) / 1e6,
                serialized.size());
   }
-  require(built.size() == 3, "of 3 kinds of convolution {} were built on {}", built.size(), device.name);
+  require(built.size() == 4, "of 4 kinds of convolution {} were built on {}", built.size(), device.name);
 }
 
 // Batch norm over 7 channels of 16 bits: cuDNN wants multiples of 8.

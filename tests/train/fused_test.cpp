@@ -3,6 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "backends/fused/host_device.h"
+#include "backends/fused/staged_sums.h"
 #include "world.h"
 
 namespace convoy::testing {
@@ -35,6 +37,14 @@ TEST_CASE("the fused backend gives the same weights on these ranks as on one") {
   CHECK(train_on(world(), run).digest == expected);
   run.experiment.train.seed = 6;  // so that the test could fail
   CHECK(train_on(world(), run).digest != expected);
+}
+
+TEST_CASE("sums through pinned memory give the bits of the library's own sums") {
+  Run run = run_on("fused");
+  run.placement.road = "library";
+  const std::string expected = train_on(world(), run).digest;
+  const auto staged = fused::make_staged_sums(world(), fused::make_host_device({}));
+  CHECK(train_on(*staged, run).digest == expected);
 }
 
 TEST_CASE("the fused backend trains as the reference does") {
