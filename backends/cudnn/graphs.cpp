@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "backends/cudnn/mapper.h"
+#include "backends/cudnn/mapper_mainloop.h"
 #include "backends/cudnn/operands.h"
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 // Has cuDNN an engine for every library operation that the planner writes, on devices that are not here? It asks cuDNN itself
-// about ResNet-50 and the three AlexNets, training and inference, and prints one line for a device and a precision; what has
+// about ResNet-50 and the three AlexNets, training and inference, and about ResNet-50 and 18 with main-loop fusion in fp16, and prints one line for a device and a precision; what has
 // none is named with its operation, device and precision, and the exit code is 1.
 //   test_deviceless FOLDER_OF_DEVICES [--build] [--all]
 //     --build       also builds the plan of one convolution of each kind
@@ -65,11 +65,12 @@ struct Case {
 
 using Cases = std::map<std::string, Case>;  // by description: each once
 
-void add_cases(const Graph& graph, int images, Mode mode, Precision precision, Cases& to) {
+void add_cases(const Graph& graph, int images, Mode mode, Precision precision, fused::Fusion fusion,
+               Cases& to) {
   const Program program = lower(graph, images, {.mode = mode});
   Arena arena(graph, program.layout, 0);
   const int align = precision == Precision::tf32 || precision == Precision::f32 ? 4 : 8;
-  const fused::Recipe recipe = fused::plan(program, arena, {}, precision, align);
+  const fused::Recipe recipe = fused::plan(program, arena, {}, precision, align, fusion);
   const auto tensors = std::make_shared<const std::vector<fused::Tensor>>(recipe.tensors);
   for (const fused::Instruction& instruction : recipe.body) {
     if (!fused::is_library(instruction.operation)) continue;
@@ -85,7 +86,24 @@ Cases cases_of(Precision precision, const std::vector<int>& minibatches) {
   for (const Graph& graph : networks())
     for (const int images : minibatches)
       for (const Mode mode : {Mode::training, Mode::inference})
-        add_cases(graph, images, mode, precision, cases);
+        add_cases(graph, images, mode, precision, fused::Fusion::norms, cases);
+  return cases;
+}
+
+// What main-loop fusion adds to them: its own operations, of both variants' strides and of 3x3 kernels alone.
+Cases main_loop_cases(const std::vector<int>& minibatches) {
+  Cases cases;
+  for (const ResnetOptions& options :
+       {ResnetOptions{}, ResnetOptions{.variant = ResnetOptions::Variant::v1, .norm = {}},
+        ResnetOptions{.depth = 18, .norm = {}}})
+    for (const int images : minibatches)
+      add_cases(resnet(options), images, Mode::training, Precision::fp16, fused::Fusion::main_loop, cases);
+  std::erase_if(cases, [](const auto& named) {
+    const auto* weights = std::get_if<fused::ConvBackwardWeights>(&named.second.operation);
+    return !std::holds_alternative<fused::ConvStatistics>(named.second.operation) &&
+           !std::holds_alternative<fused::ConvBackwardNorm>(named.second.operation) &&
+           (weights == nullptr || weights->scale < 0);
+  });
   return cases;
 }
 
@@ -93,7 +111,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-int missing(const Cases& cases, const Device& device, Precision precision, bool repeatable) {
+int missing(const Cases& cases, const Device& device, Precision precision, bool repeatable,
+            const char* what = "") {
   const auto start = std::chrono::steady_clock::now();
   int without = 0;
   size_t workspace = 0;
@@ -110,8 +129,8 @@ int missing(const Cases& cases, const Device& device, Precision precision, bool 
       largest = one.place;
     }
   }
-  fmt::print("{} {}{}: {} of {} operations have an engine; largest workspace {:.1f} MB ({}); {:.1f} s\n",
-             device.name, name_of(precision), repeatable ? ", repeatable" : "",
+  fmt::print("{} {}{}{}: {} of {} operations have an engine; largest workspace {:.1f} MB ({}); {:.1f} s\n",
+             device.name, name_of(precision), what, repeatable ? ", repeatable" : "",
              cases.size() - static_cast<size_t>(without), cases.size(), static_cast<double>(workspace) / 1e6,
              largest, seconds_since(start));
   std::fflush(stdout);
@@ -123,12 +142,12 @@ int missing(const Cases& cases, const Device& device, Precision precision, bool 
 bool is_precompiled(const fused::Operation& operation) {
   if (const auto* conv = std::get_if<fused::ConvForward>(&operation))
     return conv->scale < 0 && conv->shift < 0 && conv->addend < 0 && !conv->relu;
-  return std::holds_alternative<fused::ConvBackwardData>(operation) ||
-         std::holds_alternative<fused::ConvBackwardWeights>(operation);
+  return fused::is_library(operation) && !std::holds_alternative<fused::NormForward>(operation) &&
+         !std::holds_alternative<fused::NormBackward>(operation);
 }
 
-// The first plan of each kind of convolution.
-void build_some(const Cases& cases, const Device& device, Precision precision) {
+// The first plan of each of `kinds` kinds of convolution.
+void build_some(const Cases& cases, const Device& device, Precision precision, size_t kinds) {
   std::set<size_t> built;
   for (const auto& [text, one] : cases) {
     if (!is_precompiled(one.operation) || !built.insert(one.operation.index()).second) continue;
@@ -140,7 +159,8 @@ void build_some(const Cases& cases, const Device& device, Precision precision) {
                name_of(precision), text, plan->engine(), static_cast<double>(plan->workspace_bytes()) / 1e6,
                serialized.size());
   }
-  require(built.size() == 3, "of 3 kinds of convolution {} were built on {}", built.size(), device.name);
+  require(built.size() == kinds, "of {} kinds of convolution {} were built on {}", kinds, built.size(),
+          device.name);
 }
 
 // Batch norm over 7 channels of 16 bits: cuDNN wants multiples of 8.
@@ -184,8 +204,13 @@ int run(const std::vector<std::string>& arguments) {
     for (const Device& device : devices) {
       const bool all = asked("--all") || device.name == "h100";
       without += missing(all ? both : large, device, precision, true);  // as the backend asks
-      if (asked("--build")) build_some(large, device, precision);
+      if (asked("--build")) build_some(large, device, precision, 3);
     }
+  }
+  const Cases fusions = main_loop_cases({256, 32});
+  for (const Device& device : devices) {
+    without += missing(fusions, device, Precision::fp16, true, ", main-loop fusion");
+    if (asked("--build")) build_some(fusions, device, Precision::fp16, 3);
   }
   for (const Device& device : devices)
     without += missing(cases_of(Precision::f32, {256}), device, Precision::f32, true);
