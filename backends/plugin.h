@@ -10,9 +10,9 @@
 namespace convoy {
 
 struct GpuPlugin {
-  std::string path;                         // "": there is none
+  std::string path;                           // "": there is none
   const cudnn::PluginFacts* facts = nullptr;  // null where it is missing or refused
-  std::string trouble;                      // then why, in one sentence
+  std::string trouble;                        // then why, in one sentence
 };
 GpuPlugin load_gpu_plugin();
 

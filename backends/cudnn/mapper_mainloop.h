@@ -16,8 +16,7 @@ inline Node Mapper::main_loop_input(const Node& x, Id scale, Id shift) {
 inline void Mapper::operator()(const ConvStatistics& o) {
   const ConvShape s = conv_shape(o.conv, at(o.x), at(o.w), at(o.y));
   const Node x = main_loop_input(input(o.x, s.x), o.scale, o.shift);
-  const Node y =
-      graph->conv_fprop(x, input(o.w, s.w), window<fe::graph::Conv_fprop_attributes>(s.conv));
+  const Node y = graph->conv_fprop(x, input(o.w, s.w), window<fe::graph::Conv_fprop_attributes>(s.conv));
   output(y, o.y, s.y);
   const auto [sum, squares] = graph->genstats(y, fe::graph::Genstats_attributes());
   output(sum, o.sum);
@@ -34,17 +33,18 @@ inline Mapper::Norm Mapper::normalized(const fused::Normalized& norm) {
 }
 
 inline void Mapper::norm_sums(const Node& g, const Norm& norm, Id dscale, Id dshift) {
-  const auto made = graph->dbn_weight(g, norm.x, norm.mean, norm.inv_std, norm.scale,
-                                      fe::graph::DBN_weight_attributes());
+  const auto made =
+      graph->dbn_weight(g, norm.x, norm.mean, norm.inv_std, norm.scale, fe::graph::DBN_weight_attributes());
   output(made[0], dscale);
   output(made[1], dshift);
-  for (size_t i = 2; i < made.size(); ++i) sink(made[i], at(dscale).c);  // NormApply's factors in another form
+  for (size_t i = 2; i < made.size(); ++i)
+    sink(made[i], at(dscale).c);  // NormApply's factors in another form
 }
 
 inline void Mapper::operator()(const ConvBackwardNorm& o) {
   const ConvShape s = conv_shape(o.conv, at(o.g), at(o.w), at(o.dy));
-  Node g = graph->conv_dgrad(input(o.dy, s.y), input(o.w, s.w),
-                             window<fe::graph::Conv_dgrad_attributes>(s.conv));
+  Node g =
+      graph->conv_dgrad(input(o.dy, s.y), input(o.w, s.w), window<fe::graph::Conv_dgrad_attributes>(s.conv));
   shape(*g, s.x).set_data_type(fe::DataType_t::FLOAT);
   if (o.addend >= 0) g = apply(fe::PointwiseMode_t::ADD, g, input(o.addend));
   const Norm norm = normalized(o.norm);

@@ -39,7 +39,9 @@ struct NormFinalizeBody {
 template <class T, int width>
 struct NormJoinBody {
   using Pack = Lanes<T, width>;
-  const Pack *x, *other_x, *residual;  // the latter two may be null
+  const Pack* x;
+  const Pack* other_x;   // may be null
+  const Pack* residual;  // may be null
   Pack* y;
   uint8_t* mask;  // may be null; of width 8 alone: a byte each
   NormalizedBody norm, other;
@@ -85,7 +87,8 @@ struct MaskBody {  // of y's elements [8 i, 8 i + 8): where bodies of another wi
 template <class T, int width>
 struct NormApplyBody {
   using Pack = Lanes<T, width>;
-  const Pack *g, *x;
+  const Pack* g;
+  const Pack* x;
   Pack* dx;
   NormalizedBody norm;
   const float *dscale, *dshift;

@@ -1,6 +1,5 @@
 // The planner's instructions of main-loop fusion (mainloop.h).
 #include "backends/fused/planner.h"
-#include "base/error.h"
 
 namespace convoy::fused {
 namespace {
@@ -26,8 +25,7 @@ void write_finalize(Planner& to, int id) {
   }
   const double count = elements_of(to, id);
   to.emit(NormFinalize{op.epsilon, count, norm.forward.first, norm.forward.second, norm.of.scale,
-                       norm.of.shift, norm.of.mean, norm.of.inv_std, variance, norm.to_scale,
-                       norm.to_shift});
+                       norm.of.shift, norm.of.mean, norm.of.inv_std, variance, norm.to_scale, norm.to_shift});
   to.emit(NormStatistics{{norm.of.mean},
                          {variance},
                          to.stat_grad(node.stats[0]),
@@ -172,8 +170,7 @@ EmitBackward write_counted_norm(Planner& to, int id, int other, int tail, bool r
       return;
     }
     const Id dy = to.gradient(id);
-    const Id d_addend =
-        to.wants_gradient(other) ? to.like(dy, to.node(other).name + ".gradient") : -1;
+    const Id d_addend = to.wants_gradient(other) ? to.like(dy, to.node(other).name + ".gradient") : -1;
     write_library_backward(to, id, dy, op.mask, d_addend);
     if (d_addend >= 0) to.give_gradient(other, d_addend);
   };

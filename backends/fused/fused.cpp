@@ -39,9 +39,8 @@ class FusedBackend final : public Backend {
             lower(program.graph, images, {.mode = program.mode, .input_gradient = program.input_gradient});
         smaller.layout = program.layout;
         const fused::DeviceFacts facts = device_->facts();
-        const fused::Recipe recipe =
-            fused::plan(smaller, arena, options, options_.precision,
-                        fused::align_of(facts, options_.precision), options_.fusion);
+        const fused::Recipe recipe = fused::plan(smaller, arena, options, options_.precision,
+                                                 fused::align_of(facts, options_.precision), options_.fusion);
         if (fused::place(recipe).bytes() > facts.free) continue;
         const fused::FusedPlan fits(smaller, arena, options, device_, options_);
         return images;

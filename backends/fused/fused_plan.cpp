@@ -15,10 +15,11 @@ namespace {
 Recipe recipe_for(const Device& device, const Program& program, Arena& arena, const CompileOptions& options,
                   const FusedOptions& fused) {
   const DeviceFacts facts = device.facts();
-  require(fused.fusion == Fusion::norms || !facts.separate,
-          "{}: batch norm within the convolutions' main loops needs a GPU of compute capability 8.0 or above: "
-          "take the backend without main-loop fusion",
-          facts.hardware);
+  require(
+      fused.fusion == Fusion::norms || !facts.separate,
+      "{}: batch norm within the convolutions' main loops needs a GPU of compute capability 8.0 or above: "
+      "take the backend without main-loop fusion",
+      facts.hardware);
   Recipe recipe =
       plan(program, arena, options, fused.precision, align_of(facts, fused.precision), fused.fusion);
   return facts.separate ? separate(std::move(recipe)) : recipe;

@@ -57,7 +57,9 @@ size_t interpreter_workspace(const Operation& operation, const Bound& bound) {
   const auto conv = [&](const Conv& shape, Id x, Id w, Id y) {
     return sizeof(float) * conv_workspace(shape, bound.tensor(x), bound.tensor(w), bound.tensor(y));
   };
-  const auto operand = [&](Id scale, Id x) { return sizeof(float) * operand_workspace(scale, bound.tensor(x)); };
+  const auto operand = [&](Id scale, Id x) {
+    return sizeof(float) * operand_workspace(scale, bound.tensor(x));
+  };
   if (const auto* op = std::get_if<ConvForward>(&operation)) return conv(op->conv, op->x, op->w, op->y);
   if (const auto* op = std::get_if<ConvBackwardData>(&operation))
     return conv(op->conv, op->dx, op->w, op->dy);

@@ -1,8 +1,6 @@
 // Main-loop fusion as compositions of the convolutions: the operand that a main loop would read is made in the workspace,
 // rounded to its type; the gradient of a convolution's input is kept in f32 until the norms' sums are taken of what is
 // stored of it.
-#include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 

@@ -18,6 +18,7 @@ bool MainLoop::fits(int conv) const {
   if (op == nullptr || op->groups != 1 || to_.node(conv).params.size() != 1) return false;
   const int inputs = to_.node(to_.input(conv)).shape.channels;
   if (inputs % channels != 0 || op->outputs % channels != 0) return false;
+  if (!square(op->stride, 1) && !square(op->stride, 2)) return false;
   return (square(op->kernel, 1) && square(op->padding, 0)) ||
          (square(op->kernel, 3) && square(op->padding, 1));
 }

@@ -1,18 +1,20 @@
-// Main-loop fusion, the planner's second way with batch norms (Fusion::main_loop), after NVIDIA's MLPerf entries for ResNet-50:
-// in training, a normalized map between two convolutions is never stored.
+// Main-loop fusion, the planner's second way with batch norms (Fusion::main_loop), as NVIDIA's MLPerf entries for ResNet-50
+// have it: in training, a normalized map between two convolutions of a block is never stored.
 //   forward   convolution with the sums of its output -> NormFinalize -> the next convolution reads relu(x scale + shift) in
 //             its main loop; where a residual ends, NormJoin writes the sum of the normalized maps
 //   backward  the gradient of the convolution's input, the ReLU and the sums of batch norm's backward pass in one operation
-//             (ConvBackwardNorm), NormApply; the gradient of the weights reads relu(x scale + shift) as the forward pass did
+//             (ConvBackwardNorm), NormApply; the weights' gradient reads relu(x scale + shift) as the forward pass did
 //
 // Conditions. What does not meet them is planned as without, layer by layer:
-//   convolution with sums    1x1 without padding or 3x3 padded by 1, any stride; inputs and outputs multiples of 32; one
-//                            group; no bias; read by a batch norm alone, which has a scale and a shift and one group of images
+//   convolution with sums    1x1 without padding or 3x3 padded by 1, of stride 1 or 2; inputs and outputs multiples of 32;
+//                            one group; no bias; read by a batch norm alone, which has a scale and a shift and one group of images
 //   folded into a main loop  a norm above such a convolution, with a ReLU that such a convolution alone reads
 //   joined                   any other norm above such a convolution: by itself, with an Add that it is fused with, and with
 //                            the norm on the Add's other side where that one is above such a convolution too ("waits")
 //   gradient with the sums   of a folded norm; of a joined norm with a ReLU whose first reader is a convolution of such a
 //                            shape and of stride 1. Else the joined norm's backward pass is NormBackward, by a mask
+// A main loop takes its scale and shift in the activations' type, the backward pass makes the ReLU's argument again from f32
+// vectors: where that argument is within their rounding of 0, one of the two lets through what the other does not.
 // cuDNN has the engines in fp16, from compute capability 8.0 (tests/gpu/deviceless.sh); the backend that asks for this plan
 // asks for fp16.
 #pragma once
@@ -38,7 +40,8 @@ class MainLoop {
   bool counted(int norm) const;  // is above one
   bool folded(int norm) const;
   bool waits(int norm) const;
-  int closing(int relu) const;  // the convolution that writes the gradient with the sums of norms below this ReLU; -1
+  // The convolution whose backward pass takes the sums for the norms below this ReLU; -1: none.
+  int closing(int relu) const;
 
   struct Sums {
     Id first = -1, second = -1;

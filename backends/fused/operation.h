@@ -64,7 +64,8 @@ struct Normalized {
   Id x = -1, mean = -1, inv_std = -1, scale = -1, shift = -1;
 };
 // g = conv^T(dy, w) [+ addend], where v = norm [+ other] or v = norm [+ residual] is above 0 (made again from the norms'
-// inputs, unrounded); dscale = sum of g (x - mean) inv_std, dshift = sum of g: what NormBackward needs of whole maps.
+// inputs, unrounded); dscale = sum of g (x - mean) inv_std, dshift = sum of g, of either norm: what batch norm's backward
+// pass needs of whole maps.
 struct ConvBackwardNorm {
   Conv conv;
   Id dy, w, addend = -1;
@@ -99,14 +100,15 @@ struct NormStatistics {  // means over the groups; of the variance by (n-1)/n wh
   bool biased = false;
 };
 // Of ConvStatistics' sums over `count` elements a channel: mean, inv_std and variance as NormForward writes them, but with
-// the variance as E[y^2] - E[y]^2, no less than 0: f32 sums leave it an error of u (var + 3 mean^2), u = 2^-24 and more.
+// the variance as E[y^2] - E[y]^2, no less than 0: even of sums that are rounded once it is off by up to u (var + 3 mean^2),
+// u = 2^-24, and a library that adds in f32 loses more. Nothing is left of a variance below u mean^2.
 // to_scale = scale inv_std and to_shift = shift - mean scale inv_std, where a main loop reads them.
 struct NormFinalize {
   float epsilon = 1e-5f;
   double count = 0;
   Id sum, squares, scale, shift, mean, inv_std, variance, to_scale = -1, to_shift = -1;
 };
-// y = norm [+ other] [+ residual] [then ReLU, `mask` = what it let through]
+// y = norm [+ other] [+ residual] [then ReLU, `mask` = what it let through]; v of ConvBackwardNorm, rounded
 struct NormJoin {
   Normalized norm, other;
   Id residual = -1, y, mask = -1;
@@ -175,9 +177,9 @@ struct TopGradient {  // graphs without a loss: f32 NCHW -> NHWC, multiplied by 
 using Operation =
     std::variant<ConvForward, ConvBackwardData, ConvBackwardWeights, NormForward, NormBackward,
                  ConvStatistics, ConvBackwardNorm, PackImages, PackWeights, UnpackWeightGradient,
-                 UnpackVectorGradient, NormStatistics, NormFinalize, NormJoin, NormApply, NormFold, ScaleShift,
-                 Sum, ReluForward, BiasGradient, PoolForward, PoolBackward, LrnForward, LrnBackward,
-                 DropoutMask, LossForward, LossBackward, TopGradient>;
+                 UnpackVectorGradient, NormStatistics, NormFinalize, NormJoin, NormApply, NormFold,
+                 ScaleShift, Sum, ReluForward, BiasGradient, PoolForward, PoolBackward, LrnForward,
+                 LrnBackward, DropoutMask, LossForward, LossBackward, TopGradient>;
 
 const char* name_of(const Operation& operation);  // "conv forward", ...
 bool is_library(const Operation& operation);

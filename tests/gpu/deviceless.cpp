@@ -1,10 +1,11 @@
 // Has cuDNN an engine for every library operation that the planner writes, on devices that are not here? It asks cuDNN itself
-// about ResNet-50 and the three AlexNets, training and inference, and about ResNet-50 and 18 with main-loop fusion in fp16, and prints one line for a device and a precision; what has
-// none is named with its operation, device and precision, and the exit code is 1.
+// about ResNet-50 and the three AlexNets, training and inference, and about ResNet-50 and 18 with main-loop fusion in fp16.
+// One line for a device and a precision; what has none is named with its operation, device and precision, and the exit
+// code is 1.
 //   test_deviceless FOLDER_OF_DEVICES [--build] [--all]
 //     --build       also builds the plan of one convolution of each kind
 //     --all         minibatches of 32 on every device; else on the H100 alone, and of 256 on all
-//   test_deviceless FOLDER_OF_DEVICES --self-test    plants an operation that has no engine, and wants it named
+//   test_deviceless FOLDER_OF_DEVICES --self-test    plants operations that have no engine, and wants them named
 // It needs cuDNN and, for the engines that are compiled when they are needed, a libcuda.so.1: CUDA's stub does.
 #include <fmt/format.h>
 
@@ -163,7 +164,7 @@ void build_some(const Cases& cases, const Device& device, Precision precision, s
           device.name);
 }
 
-// Batch norm over 7 channels of 16 bits: cuDNN wants multiples of 8.
+// Batch norm over 7 channels of 16 bits: cuDNN wants multiples of 8. A convolution with sums in bf16: cuDNN has fp16 alone.
 Cases planted() {
   std::vector<fused::Tensor> tensors;
   const auto tensor = [&](fused::Type type, int n, int h, int w) {
@@ -183,6 +184,15 @@ Cases planted() {
   const auto kept = std::make_shared<const std::vector<fused::Tensor>>(tensors);
   Cases cases;
   cases.emplace(cudnn::describe(norm, tensors), Case{norm, kept, "planted"});
+  fused::Tensor map{
+      .name = "planted", .type = fused::Type::bf16, .n = 32, .h = 14, .w = 14, .c = 64, .channels = 64};
+  fused::Tensor filter = map, sums = map;
+  filter.n = 64, filter.h = filter.w = 1;
+  sums.type = fused::Type::f32, sums.n = sums.h = sums.w = 1;
+  const auto others =
+      std::make_shared<const std::vector<fused::Tensor>>(std::vector{map, filter, map, sums, sums});
+  const fused::ConvStatistics conv{{64, {1, 1}, {1, 1}, {0, 0}, 1, false}, 0, 1, 2, 3, 4};
+  cases.emplace(cudnn::describe(conv, *others), Case{conv, others, "planted"});
   return cases;
 }
 
@@ -195,8 +205,8 @@ int run(const std::vector<std::string>& arguments) {
   int without = 0;
   if (asked("--self-test")) {
     for (const Device& device : devices) without += missing(planted(), device, Precision::fp16, false);
-    require(without == static_cast<int>(devices.size()),
-            "the planted operation was not missed on every device");
+    require(without == 2 * static_cast<int>(devices.size()),
+            "the planted operations were not missed on every device");
     return 0;
   }
   for (const Precision precision : {Precision::fp16, Precision::bf16, Precision::tf32}) {

@@ -76,6 +76,16 @@ TEST_CASE("main-loop fusion is exact where every number is") {
         std::ranges::fill(to, param.role == Role::norm_scale ? 2.0f : 0.0f);
     }
   };
+  Arena arena(graph, program.layout, 0);
+  const auto plan = subject()->compile(program, arena);
+  const auto uses = [&](const std::string& operation) {
+    return std::ranges::count_if(plan->info().steps, [&](const StepInfo& step) {
+      return step.implementation.find("interpreter:" + operation) != std::string::npos;
+    });
+  };
+  CHECK(uses("conv and statistics") == 4);
+  CHECK(uses("conv backward data and norm") == 3);
+  CHECK(uses("norm") == 0);
   const auto oracle = make_backend("reference", 2);
   for (const int align : {1, 8}) {
     const auto difference =
@@ -86,7 +96,7 @@ TEST_CASE("main-loop fusion is exact where every number is") {
   // The comparison would see a sum that is off by its last bit.
   const auto off =
       run_both(program, *oracle, *subject(), walsh_numbers(), fill,
-               {.keep_values = false, .change_weights = [](Arena& arena) { arena.param(0)[0] += 0x1p-20f; }});
+               {.keep_values = false, .change_weights = [](Arena& to) { to.param(0)[0] += 0x1p-20f; }});
   CHECK(off.has_value());
 }
 

@@ -93,7 +93,8 @@ TEST_CASE("main-loop fusion: a strided convolution does not close a join") {
 }
 
 TEST_CASE("main-loop fusion: inference, kept values and batch norm groups are planned as without") {
-  const Graph plain = resnet({.depth = 18, .norm = {}}), grouped = resnet({.depth = 18, .norm = {.group = 2}});
+  const Graph plain = resnet({.depth = 18, .norm = {}}),
+              grouped = resnet({.depth = 18, .norm = {.group = 2}});
   CHECK(names(recipe_of(plain)) != names(recipe_of(plain, Fusion::norms)));
   for (const auto& [graph, mode, keep] : {std::tuple{plain, Mode::inference, false},
                                           {plain, Mode::training, true},
@@ -118,6 +119,7 @@ TEST_CASE("main-loop fusion: what does not meet the conditions falls back alone"
   };
   check("5x5", {.conv = {32, {5, 5}, {1, 1}, {2, 2}, 1, false}}, 2, 0);
   check("unpadded 3x3", {.conv = {32, {3, 3}, {1, 1}, {0, 0}, 1, false}}, 2, 0);
+  check("a stride of 3", {.conv = {32, {3, 3}, {3, 3}, {1, 1}, 1, false}}, 2, 0);
   check("groups", {.conv = {32, {3, 3}, {1, 1}, {1, 1}, 2, false}}, 2, 0);
   check("a bias", {.conv = {32, {3, 3}, {1, 1}, {1, 1}, 1, true}}, 2, 0);
   check("24 outputs", {.conv = {24, {3, 3}, {1, 1}, {1, 1}, 1, false}}, 1, 0);
