@@ -1,5 +1,6 @@
 // The planner's instructions of main-loop fusion (mainloop.h).
 #include "backends/fused/planner.h"
+#include "base/error.h"
 
 namespace convoy::fused {
 namespace {
@@ -38,6 +39,7 @@ void write_finalize(Planner& to, int id) {
 void write_apply(Planner& to, int id, Id g) {
   const Node& node = to.node(id);
   const MainLoop::Norm& norm = to.main_loop().norm(id);
+  ensure(norm.backward.first >= 0);
   const int source = to.input(id);
   if (to.wants_gradient(source)) {
     const Id dx = to.like(norm.of.x, to.node(source).name + ".gradient");
