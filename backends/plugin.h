@@ -10,9 +10,9 @@
 namespace convoy {
 
 struct GpuPlugin {
-  std::string path;                         // "": there is none
+  std::string path;                           // "": there is none
   const cudnn::PluginFacts* facts = nullptr;  // null where it is missing or refused
-  std::string trouble;                      // then why, in one sentence
+  std::string trouble;                        // then why, in one sentence
 };
 GpuPlugin load_gpu_plugin();
 
@@ -26,6 +26,7 @@ struct GpuReport {
 GpuReport ask_for_gpus();
 
 // `rank`: this one's turn among the host's ranks on GPUs, which are dealt out to them in a circle.
-std::unique_ptr<Backend> make_cudnn(int threads, int rank, Precision precision = Precision::f32);
+std::unique_ptr<Backend> make_cudnn(int threads, int rank, Precision precision = Precision::f32,
+                                    fused::Fusion fusion = fused::Fusion::norms);
 
 }  // namespace convoy

@@ -13,7 +13,12 @@
 namespace convoy {
 
 std::vector<std::string> backend_names() {
-  return {"reference", "onednn", "fused", "cudnn", "check:onednn", "check:fused", "check:cudnn"};
+  return {"reference",      "onednn",       "fused",       "fused-mainloop", "cudnn",
+          "cudnn-mainloop", "check:onednn", "check:fused", "check:cudnn"};
+}
+
+Precision usual_precision(const std::string& name) {
+  return name == "cudnn-mainloop" ? Precision::fp16 : Precision::f32;
 }
 
 namespace {
@@ -32,7 +37,16 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int 
   if (name == "reference") return make_reference(threads);
   if (name == "onednn") return make_onednn(threads);
   if (name == "fused") return make_fused(threads, precision);
+  if (name == "fused-mainloop") return make_fused(threads, precision, fused::Fusion::main_loop);
   if (name == "cudnn") return make_cudnn(threads, rank, precision);
+  if (name == "cudnn-mainloop") {
+    require(
+        precision == Precision::fp16, Exit::usage,
+        "backend cudnn-mainloop computes in fp16 alone, the precision for which cuDNN has convolutions with batch "
+        "norm in their main loops, and {} is asked for: give precision.activations=fp16, or the backend cudnn",
+        name_of(precision));
+    return make_cudnn(threads, rank, precision, fused::Fusion::main_loop);
+  }
   for (const char* subject : {"onednn", "fused", "cudnn"})
     if (name == std::string("check:") + subject)
       return make_check(make_reference(threads), make_backend(subject, threads, rank));

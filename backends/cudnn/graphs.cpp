@@ -12,6 +12,7 @@
 
 #include "backends/cudnn/engine_choice.h"
 #include "backends/cudnn/mapper.h"
+#include "backends/cudnn/mapper_mainloop.h"
 #include "backends/cudnn/operands.h"
 #include "base/error.h"
 
@@ -24,6 +25,13 @@ struct NotSupported {
 };
 void check(fe::error_t status) {
   if (status.is_bad()) throw NotSupported{status.get_message()};
+}
+
+void check_workspace(size_t bytes, const Demands& demands) {
+  if (bytes > demands.workspace_limit)
+    throw NotSupported{
+        fmt::format("{:.0f} MB of workspace are wanted, and {:.0f} MB are the limit: give fewer images",
+                    1e-6 * static_cast<double>(bytes), 1e-6 * static_cast<double>(demands.workspace_limit))};
 }
 
 std::shared_ptr<const fe::DeviceProperties> properties_of(const Target& target) {
@@ -196,8 +204,8 @@ Survey survey(const Operation& operation, std::span<const Tensor> tensors, const
   Survey found;
   found.reason = propose(operation, tensors, demands, target, [&](const Mapper&, const auto& engine) {
     const auto bytes = static_cast<size_t>(workspace_of(engine));
-    if (bytes <= demands.workspace_limit)
-      found.engines.push_back({fe::detail::get_engine_tag(engine), bytes});
+    check_workspace(bytes, demands);
+    found.engines.push_back({fe::detail::get_engine_tag(engine), bytes});
     return found.engines.size() >= most;
   });
   return found;
@@ -210,7 +218,7 @@ std::unique_ptr<LibraryPlan> build(const Operation& operation, std::span<const T
   std::string reason =
       propose(operation, tensors, demands, target, [&](const Mapper& mapper, const auto& engine) {
         auto made = std::make_unique<GraphPlan>(mapper.graph, mapper.layout, make_plan(engine));
-        if (made->workspace_bytes() > demands.workspace_limit) return false;
+        check_workspace(made->workspace_bytes(), demands);
         return choice.offer(std::move(made));
       });
   std::unique_ptr<LibraryPlan> best = choice.take();

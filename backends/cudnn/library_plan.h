@@ -1,4 +1,4 @@
-// One library operation (operation.h: ConvForward ... NormBackward) made ready by cuDNN, free of CUDA's and
+// One library operation (operation.h: ConvForward ... ConvBackwardNorm) made ready by cuDNN, free of CUDA's and
 // cuDNN's types. Two makers: graphs.h (cuDNN's graph API, compute capability 8.0 and above) and legacy.h (what is
 // older). A plan owns no device memory: the runtime gives it the tensors' addresses, workspace_bytes() of scratch
 // that nothing else uses meanwhile, and a copy on the device of constants() that it keeps as long as the plan; all

@@ -17,8 +17,10 @@
 namespace convoy::cudnn {
 
 using fused::ConvBackwardData;
+using fused::ConvBackwardNorm;
 using fused::ConvBackwardWeights;
 using fused::ConvForward;
+using fused::ConvStatistics;
 using fused::Id;
 using fused::NormBackward;
 using fused::NormForward;
@@ -89,10 +91,14 @@ class Mapper {
 
   void operator()(const ConvBackwardWeights& o) {
     const ConvShape s = conv_shape(o.conv, at(o.x), at(o.dw), at(o.dy));
-    output(graph->conv_wgrad(input(o.dy, s.y), input(o.x, s.x),
+    output(graph->conv_wgrad(input(o.dy, s.y), main_loop_input(input(o.x, s.x), o.scale, o.shift),
                              window<fe::graph::Conv_wgrad_attributes>(s.conv)),
            o.dw, s.w);
   }
+
+  // Main-loop fusion: mapper_mainloop.h.
+  void operator()(const ConvStatistics& o);
+  void operator()(const ConvBackwardNorm& o);
 
   // Running statistics that take all of the new and none of the old are the minibatch's own: cuDNN's running mean and its
   // running variance by n - 1. What they were is read all the same, and must be finite: zeros.
@@ -164,6 +170,13 @@ class Mapper {
   Layout layout;
 
  private:
+  struct Norm {
+    Node x, mean, inv_std, scale, value;
+  };
+  Node main_loop_input(const Node& x, Id scale, Id shift);
+  Norm normalized(const fused::Normalized& norm);
+  void norm_sums(const Node& g, const Norm& norm, Id dscale, Id dshift);
+
   const Tensor& at(Id id) const { return tensors_[static_cast<size_t>(id)]; }
 
   int64_t port(Port p) {

@@ -12,8 +12,10 @@
 namespace convoy::cudnn {
 
 using fused::ConvBackwardData;
+using fused::ConvBackwardNorm;
 using fused::ConvBackwardWeights;
 using fused::ConvForward;
+using fused::ConvStatistics;
 using fused::Id;
 using fused::NormBackward;
 using fused::NormForward;
@@ -74,7 +76,23 @@ struct Words {
                 window(o.conv) + (o.adds ? ", added" : ""));
   }
   std::string operator()(const ConvBackwardWeights& o) const {
-    return list("conv backward weights", {{"x", o.x}, {"dy", o.dy}, {"dw", o.dw}}, window(o.conv));
+    return list("conv backward weights", {{"x", o.x}, {"scale", o.scale}, {"dy", o.dy}, {"dw", o.dw}},
+                window(o.conv));
+  }
+  std::string operator()(const ConvStatistics& o) const {
+    return list("conv and statistics", {{"x", o.x}, {"scale", o.scale}, {"w", o.w}, {"y", o.y}},
+                window(o.conv));
+  }
+  std::string operator()(const ConvBackwardNorm& o) const {
+    return list("conv backward data and norm",
+                {{"dy", o.dy},
+                 {"w", o.w},
+                 {"addend", o.addend},
+                 {"norm", o.norm.x},
+                 {"other norm", o.other.x},
+                 {"residual", o.residual},
+                 {"g", o.g}},
+                window(o.conv));
   }
   std::string operator()(const NormForward& o) const {
     return list("norm forward",
@@ -102,6 +120,8 @@ struct Subject {
   Id operator()(const ConvForward& o) const { return o.y; }
   Id operator()(const ConvBackwardData& o) const { return o.w; }
   Id operator()(const ConvBackwardWeights& o) const { return o.dw; }
+  Id operator()(const ConvStatistics& o) const { return o.y; }
+  Id operator()(const ConvBackwardNorm& o) const { return o.w; }
   Id operator()(const NormForward& o) const { return o.y; }
   Id operator()(const NormBackward& o) const { return o.x; }
   template <class Own>

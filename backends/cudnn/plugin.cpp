@@ -20,9 +20,10 @@ namespace {
 // The fused backend on a GPU, and sums between such GPUs.
 class CudnnBackend final : public Backend {
  public:
-  CudnnBackend(int gpu, int threads, Precision precision)
+  CudnnBackend(int gpu, int threads, Precision precision, fused::Fusion fusion)
       : gpu_(gpu),
-        fused_(make_fused("cudnn", make_cuda_device(gpu), {.precision = precision, .threads = threads})) {}
+        fused_(make_fused(fusion == fused::Fusion::norms ? "cudnn" : "cudnn-mainloop", make_cuda_device(gpu),
+                          {.precision = precision, .threads = threads, .fusion = fusion})) {}
   DeviceInfo device() const override { return fused_->device(); }
   Buffer allocate(size_t bytes) override { return fused_->allocate(bytes); }
   using Backend::compile;
@@ -45,8 +46,8 @@ class CudnnBackend final : public Backend {
   std::unique_ptr<Backend> fused_;
 };
 
-std::unique_ptr<Backend> make(int gpu, int threads, Precision precision) {
-  return std::make_unique<CudnnBackend>(gpu, threads, precision);
+std::unique_ptr<Backend> make(int gpu, int threads, Precision precision, fused::Fusion fusion) {
+  return std::make_unique<CudnnBackend>(gpu, threads, precision, fusion);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "backends/cudnn/driver.h"
+#include "backends/fused/fusion.h"
 #include "port/backend.h"
 
 namespace convoy::cudnn {
@@ -21,7 +22,7 @@ struct PluginFacts {
   const char* commit = "";  // build_commit() of the plug-in
   Built built{};
   // GPU by the driver's number; `threads` is for what stays on the host.
-  std::unique_ptr<Backend> (*make)(int gpu, int threads, Precision precision) = nullptr;
+  std::unique_ptr<Backend> (*make)(int gpu, int threads, Precision precision, fused::Fusion fusion) = nullptr;
 };
 using PluginFn = const PluginFacts* (*)();  // convoy_cudnn_plugin, extern "C"
 

@@ -11,6 +11,7 @@
 
 #include "backends/fused/bodies_loss.h"
 #include "backends/fused/bodies_lrn.h"
+#include "backends/fused/bodies_mainloop.h"
 #include "backends/fused/bodies_norm.h"
 #include "backends/fused/bodies_pack.h"
 #include "backends/fused/bodies_pointwise.h"
@@ -104,6 +105,53 @@ struct BodyVisitor {
           NormStatisticsBody{vectors(op.means, first), vectors(op.variances, first), at<float>(op.mean),
                              at<float>(op.variance), static_cast<double>(op.means.size()), factor, first > 0},
           elements(op.mean));
+  }
+  NormalizedBody normalized(const Normalized& n) const {
+    return {at<float>(n.mean), at<float>(n.inv_std), at<float>(n.scale), at<float>(n.shift)};
+  }
+  void operator()(const NormFinalize& op) const {
+    const auto finalize = [&]<class T>(T) {
+      launch(NormFinalizeBody<T>{at<float>(op.sum), at<float>(op.squares), at<float>(op.scale),
+                                 at<float>(op.shift), at<float>(op.mean), at<float>(op.inv_std),
+                                 at<float>(op.variance), at<T>(op.to_scale), at<T>(op.to_shift), op.count,
+                                 static_cast<double>(op.epsilon)},
+             elements(op.mean));
+    };
+    op.to_scale < 0 ? finalize(float{}) : with_storage(tensor(op.to_scale), finalize);
+  }
+  template <class T, int width>
+  void join(const NormJoin& op, uint8_t* mask) const {
+    using Pack = Lanes<T, width>;
+    launch(NormJoinBody<T, width>{at<Pack>(op.norm.x), at<Pack>(op.other.x), at<Pack>(op.residual),
+                                  at<Pack>(op.y), mask, normalized(op.norm), normalized(op.other),
+                                  tensor(op.y).c / width, op.relu},
+           elements(op.y) / width);
+  }
+  void operator()(const NormJoin& op) const {
+    auto* mask = at<uint8_t>(op.mask);
+    with_storage(tensor(op.y), [&]<class T>(T) {
+      constexpr int width = 16 / sizeof(T);
+      if (tensor(op.y).c % width != 0)
+        join<T, 1>(op, nullptr);
+      else
+        join<T, width>(op, width == 8 ? mask : nullptr);
+      if (mask != nullptr && (width != 8 || tensor(op.y).c % width != 0))
+        launch(MaskBody<T>{at<T>(op.y), mask, elements(op.y)}, (elements(op.y) + 7) / 8);
+    });
+  }
+  template <class T, int width>
+  void apply(const NormApply& op) const {
+    using Pack = Lanes<T, width>;
+    launch(NormApplyBody<T, width>{at<Pack>(op.g), at<Pack>(op.norm.x), at<Pack>(op.dx), normalized(op.norm),
+                                   at<float>(op.dscale), at<float>(op.dshift),
+                                   static_cast<float>(1.0 / op.count), tensor(op.dx).c / width},
+           elements(op.dx) / width);
+  }
+  void operator()(const NormApply& op) const {
+    with_storage(tensor(op.dx), [&]<class T>(T) {
+      constexpr int width = 16 / sizeof(T);
+      tensor(op.dx).c % width == 0 ? apply<T, width>(op) : apply<T, 1>(op);
+    });
   }
   void operator()(const NormFold& op) const {
     launch(NormFoldBody{at<float>(op.scale), at<float>(op.shift), at<float>(op.bias), at<float>(op.mean),
@@ -228,6 +276,8 @@ struct BodyVisitor {
   void operator()(const ConvBackwardWeights&) const { refuse_library(operation); }
   void operator()(const NormForward&) const { refuse_library(operation); }
   void operator()(const NormBackward&) const { refuse_library(operation); }
+  void operator()(const ConvStatistics&) const { refuse_library(operation); }
+  void operator()(const ConvBackwardNorm&) const { refuse_library(operation); }
 };
 
 template <class Launch>

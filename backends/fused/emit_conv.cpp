@@ -54,7 +54,8 @@ void write_weight_gradient(Planner& to, int id, const Filter& filter, Id dy) {
   Tensor home = filter.canonical, made = filter.packed;
   home.address = to.param_grad_memory(to.node(id).params[0]).data();
   const Id dw = to.add(made), gradient = to.add(home);
-  to.emit(ConvBackwardWeights{filter.conv, to.value(to.input(id)), dy, dw});
+  const Folded folded = folded_into(to, to.input(id));
+  to.emit(ConvBackwardWeights{filter.conv, to.value(to.input(id)), dy, dw, folded.scale, folded.shift});
   to.emit(UnpackWeightGradient{dw, gradient, filter.dense_of});
 }
 
@@ -83,17 +84,22 @@ EmitBackward emit_conv(Planner& to, int id, const Conv& op) {
   const Filter filter = filter_of(to, id, op);
   const Id x = to.value(to.input(id)), w = packed_weights(to, id, filter), y = to.map(id, node.name);
   const Id bias = node.params.size() > 1 ? to.param_vector(node.params[1], to.tensor(y).c) : -1;
-  to.emit(ConvForward{filter.conv, x, w, y, -1, bias, -1, relu >= 0});
+  if (to.main_loop().counts(id))
+    write_counting_conv(to, id, filter.conv, w, y);
+  else
+    to.emit(ConvForward{filter.conv, x, w, y, -1, bias, -1, relu >= 0});
   to.set_value(relu >= 0 ? relu : id, y);
   return [&to, id, filter, w] {
     const Id dy = to.gradient(id);
     const int source = to.input(id);
-    if (const Id sum = to.wants_gradient(source) ? to.own_gradient(source) : -1; sum >= 0) {
-      to.emit(ConvBackwardData{filter.conv, dy, w, sum, true});
-    } else if (to.wants_gradient(source)) {
-      const Id dx = to.like(to.value(source), to.node(source).name + ".gradient");
-      to.emit(ConvBackwardData{filter.conv, dy, w, dx});
-      to.give_gradient(source, dx);
+    if (to.wants_gradient(source) && !write_gradient_with_norm(to, id, filter.conv, dy, w)) {
+      if (const Id sum = to.own_gradient(source); sum >= 0) {
+        to.emit(ConvBackwardData{filter.conv, dy, w, sum, true});
+      } else {
+        const Id dx = to.like(to.value(source), to.node(source).name + ".gradient");
+        to.emit(ConvBackwardData{filter.conv, dy, w, dx});
+        to.give_gradient(source, dx);
+      }
     }
     write_weight_gradient(to, id, filter, dy);
     write_bias_gradient(to, id, dy);

@@ -118,6 +118,7 @@ void write_inference(Planner& to, int id, int other, int tail, bool relu) {
 }  // namespace
 
 EmitBackward write_norm(Planner& to, int id, int other, int tail, bool relu) {
+  if (to.main_loop().counted(id)) return write_counted_norm(to, id, other, tail, relu);
   if (to.training()) return write_training(to, id, other, tail, relu);
   write_inference(to, id, other, tail, relu);
   return {};
@@ -128,6 +129,7 @@ EmitBackward emit_norm(Planner& to, int id, const BatchNorm&) {
     to.note("fused into " + to.node(add).name);
     return [&to, add] { to.note("fused into " + to.node(add).name); };
   }
+  if (to.main_loop().waits(id)) return write_waiting_norm(to, id);
   const int relu = to.relu_of(id);
   return write_norm(to, id, -1, relu >= 0 ? relu : id, relu >= 0);
 }

@@ -45,7 +45,7 @@ class FusedBackend final : public Backend {
         smaller.layout = program.layout;
         const fused::DeviceFacts facts = device_->facts();
         const fused::Recipe recipe = fused::plan(smaller, arena, options, options_.precision,
-                                                 fused::align_of(facts, options_.precision));
+                                                 fused::align_of(facts, options_.precision), options_.fusion);
         if (fused::place(recipe).bytes() > facts.free) continue;
         const fused::FusedPlan fits(smaller, arena, options, device_, options_);
         return images;
@@ -76,9 +76,10 @@ std::unique_ptr<Backend> make_fused(std::string name, std::shared_ptr<fused::Dev
   return std::make_unique<FusedBackend>(std::move(name), std::move(device), options);
 }
 
-std::unique_ptr<Backend> make_fused(int threads, Precision precision) {
-  return make_fused("fused", fused::make_host_device({.threads = threads}),
-                    {.precision = precision, .threads = threads});
+std::unique_ptr<Backend> make_fused(int threads, Precision precision, fused::Fusion fusion) {
+  return make_fused(fusion == fused::Fusion::norms ? "fused" : "fused-mainloop",
+                    fused::make_host_device({.threads = threads}),
+                    {.precision = precision, .threads = threads, .fusion = fusion});
 }
 
 }  // namespace convoy

@@ -14,7 +14,8 @@ namespace convoy {
 std::unique_ptr<Backend> make_fused(std::string name, std::shared_ptr<fused::Device> device,
                                     const fused::FusedOptions& options = {});
 
-// On the host, as "fused". Every precision is computed there: f32 arithmetic on values rounded to it.
-std::unique_ptr<Backend> make_fused(int threads, Precision precision = Precision::f32);
+// On the host, as "fused" or "fused-mainloop". Every precision is computed there: f32 arithmetic on values rounded to it.
+std::unique_ptr<Backend> make_fused(int threads, Precision precision = Precision::f32,
+                                    fused::Fusion fusion = fused::Fusion::norms);
 
 }  // namespace convoy

@@ -13,9 +13,15 @@ namespace convoy::fused {
 namespace {
 
 Recipe recipe_for(const Device& device, const Program& program, Arena& arena, const CompileOptions& options,
-                  Precision precision) {
+                  const FusedOptions& fused) {
   const DeviceFacts facts = device.facts();
-  Recipe recipe = plan(program, arena, options, precision, align_of(facts, precision));
+  require(
+      fused.fusion == Fusion::norms || !facts.separate,
+      "{}: batch norm within the convolutions' main loops needs a GPU of compute capability 8.0 or above: "
+      "take the backend without main-loop fusion",
+      facts.hardware);
+  Recipe recipe =
+      plan(program, arena, options, fused.precision, align_of(facts, fused.precision), fused.fusion);
   return facts.separate ? separate(std::move(recipe)) : recipe;
 }
 
@@ -27,7 +33,7 @@ FusedPlan::FusedPlan(const Program& program, Arena& arena, const CompileOptions&
       program_(program),
       arena_(arena),
       options_(fused),
-      recipe_(recipe_for(*device_, program_, arena, options, fused.precision)),
+      recipe_(recipe_for(*device_, program_, arena, options, fused)),
       placement_(place(recipe_)),
       planned_(allocate(*device_, placement_.planned, Place::device)),
       persistent_(allocate(*device_, placement_.persistent, Place::device)),

@@ -16,6 +16,7 @@ struct FusedOptions {
   Precision precision = Precision::f32;
   bool graph = true;  // record the body once and launch it, or hand its code to the queue at every run
   int threads = 1;    // that copy a batch
+  Fusion fusion = Fusion::norms;
 };
 
 class FusedPlan final : public Plan {

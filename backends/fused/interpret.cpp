@@ -57,11 +57,19 @@ size_t interpreter_workspace(const Operation& operation, const Bound& bound) {
   const auto conv = [&](const Conv& shape, Id x, Id w, Id y) {
     return sizeof(float) * conv_workspace(shape, bound.tensor(x), bound.tensor(w), bound.tensor(y));
   };
+  const auto operand = [&](Id scale, Id x) {
+    return sizeof(float) * operand_workspace(scale, bound.tensor(x));
+  };
   if (const auto* op = std::get_if<ConvForward>(&operation)) return conv(op->conv, op->x, op->w, op->y);
   if (const auto* op = std::get_if<ConvBackwardData>(&operation))
     return conv(op->conv, op->dx, op->w, op->dy);
   if (const auto* op = std::get_if<ConvBackwardWeights>(&operation))
-    return conv(op->conv, op->x, op->dw, op->dy);
+    return conv(op->conv, op->x, op->dw, op->dy) + operand(op->scale, op->x);
+  if (const auto* op = std::get_if<ConvStatistics>(&operation))
+    return conv(op->conv, op->x, op->w, op->y) + operand(op->scale, op->x);
+  if (const auto* op = std::get_if<ConvBackwardNorm>(&operation))
+    return conv(op->conv, op->g, op->w, op->dy) +
+           sizeof(float) * wide_workspace(bound.tensor(op->dy), bound.tensor(op->w), bound.tensor(op->g));
   return 0;
 }
 

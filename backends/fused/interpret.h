@@ -1,4 +1,4 @@
-// The library operations (ConvForward ... NormBackward) on the CPU, for every storage type: what cuDNN's engines are
+// The library operations (ConvForward ... ConvBackwardNorm) on the CPU, for every storage type: what cuDNN's engines are
 // held to. Arithmetic in f32, statistics and the sums of batch norm in double, each output rounded once. Every element
 // is summed in one fixed order, so results do not depend on `threads`. The workspace is the caller's.
 #pragma once
@@ -25,8 +25,14 @@ struct Interpreter {
   void run(const ConvBackwardWeights& op) const;
   void run(const NormForward& op) const;
   void run(const NormBackward& op) const;
+  void run(const ConvStatistics& op) const;
+  void run(const ConvBackwardNorm& op) const;
+  void run_normalized(const ConvBackwardWeights& op) const;  // where it has a scale and a shift
 };
 size_t conv_workspace(const Conv& conv, const Tensor& x, const Tensor& w, const Tensor& y);  // floats
+// What main-loop fusion needs beside it, floats: a convolution's operand made anew; a convolution's operands in f32.
+size_t operand_workspace(Id scale, const Tensor& x);
+size_t wide_workspace(const Tensor& dy, const Tensor& w, const Tensor& g);
 
 // c[m][n] += sum over k of a[m][k] b[k][n], each in the order of k; `row` and `column` are distances in elements.
 struct Operand {

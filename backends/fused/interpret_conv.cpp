@@ -165,6 +165,7 @@ void Interpreter::run(const ConvBackwardData& op) const {
 }
 
 void Interpreter::run(const ConvBackwardWeights& op) const {
+  if (op.scale >= 0) return run_normalized(op);
   const Geometry g{op.conv, bound.tensor(op.x), bound.tensor(op.dw), bound.tensor(op.dy)};
   const Scratch scratch(g, workspace);
   const int64_t weights = g.y.c * g.depth();

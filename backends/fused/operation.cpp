@@ -15,6 +15,7 @@ struct Fields {
   void read(const std::vector<Id>& ids) const {
     for (Id id : ids) read(id);
   }
+  void read(const Normalized& n) const { read(n.x, n.mean, n.inv_std, n.scale, n.shift); }
   template <class... Ids>
   void read(const Ids&... ids) const {
     (read(ids), ...);
@@ -29,7 +30,7 @@ struct Fields {
     write(op.dx);
   }
   void operator()(const ConvBackwardWeights& op) const {
-    read(op.x, op.dy);
+    read(op.x, op.dy, op.scale, op.shift);
     write(op.dw);
   }
   void operator()(const NormForward& op) const {
@@ -39,6 +40,16 @@ struct Fields {
   void operator()(const NormBackward& op) const {
     read(op.dy, op.mask, op.x, op.mean, op.inv_std, op.scale, op.y, op.shift);
     for (Id id : {op.dx, op.d_addend, op.dscale, op.dshift}) write(id);
+  }
+  void operator()(const ConvStatistics& op) const {
+    read(op.x, op.w, op.scale, op.shift);
+    for (Id id : {op.y, op.sum, op.squares}) write(id);
+  }
+  void operator()(const ConvBackwardNorm& op) const {
+    read(op.dy, op.w, op.addend, op.residual);
+    read(op.norm);
+    read(op.other);
+    for (Id id : {op.g, op.dscale, op.dshift, op.other_dscale, op.other_dshift}) write(id);
   }
   void operator()(const PackImages& op) const { copy(op.from, op.to); }
   void operator()(const PackWeights& op) const { copy(op.from, op.to); }
@@ -51,6 +62,22 @@ struct Fields {
     read(op.means, op.variances);
     write(op.mean);
     write(op.variance);
+  }
+  void operator()(const NormFinalize& op) const {
+    read(op.sum, op.squares, op.scale, op.shift);
+    for (Id id : {op.mean, op.inv_std, op.variance, op.to_scale, op.to_shift}) write(id);
+  }
+  void operator()(const NormJoin& op) const {
+    read(op.norm);
+    read(op.other);
+    read(op.residual);
+    write(op.y);
+    write(op.mask);
+  }
+  void operator()(const NormApply& op) const {
+    read(op.norm);
+    read(op.g, op.dscale, op.dshift);
+    write(op.dx);
   }
   void operator()(const NormFold& op) const {
     read(op.scale, op.shift, op.mean, op.variance, op.bias);
@@ -118,11 +145,16 @@ const char* name_of(const Operation& operation) {
                                           "conv backward weights",
                                           "norm forward",
                                           "norm backward",
+                                          "conv and statistics",
+                                          "conv backward data and norm",
                                           "pack images",
                                           "pack weights",
                                           "unpack weight gradient",
                                           "unpack vector gradient",
                                           "norm statistics",
+                                          "norm finalize",
+                                          "norm join",
+                                          "norm apply",
                                           "norm fold",
                                           "scale and shift",
                                           "sum",
@@ -141,8 +173,8 @@ const char* name_of(const Operation& operation) {
 }
 
 bool is_library(const Operation& operation) {
-  constexpr size_t last = 4;
-  static_assert(std::is_same_v<std::variant_alternative_t<last, Operation>, NormBackward>);
+  constexpr size_t last = 6;
+  static_assert(std::is_same_v<std::variant_alternative_t<last, Operation>, ConvBackwardNorm>);
   return operation.index() <= last;
 }
 

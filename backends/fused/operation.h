@@ -3,7 +3,7 @@
 // Tensors hold values rounded to their type; arithmetic within an operation is f32 (sums of convolutions may be taken
 // in TF32 where the Recipe's precision says so), and each output is rounded once.
 //
-// Library operations (cuDNN has an engine for each, or the planner may not write it): ConvForward ... NormBackward.
+// Library operations (cuDNN has an engine for each, or the planner may not write it): ConvForward ... ConvBackwardNorm.
 // Own operations: the rest; their element bodies (bodies.h) are compiled for the host and for the device alike.
 #pragma once
 
@@ -29,9 +29,11 @@ struct ConvBackwardData {
   Id dy, w, dx;
   bool adds = false;
 };
-struct ConvBackwardWeights {  // dw = x (*) dy, of the activations' type
+// dw = x (*) dy, of the activations' type; with scale and shift x is read as relu(x scale + shift), as in ConvStatistics.
+struct ConvBackwardWeights {
   Conv conv;
   Id x, dy, dw;
+  Id scale = -1, shift = -1;
 };
 
 // Ioffe & Szegedy 2015, Alg. 1 over the images [first, first + count) of x:
@@ -50,6 +52,27 @@ struct NormBackward {
   // Of the forward pass, where the device wants them again (separate.h).
   Id y = -1, shift = -1;
   float epsilon = 1e-5f;
+};
+
+// Main-loop fusion (mainloop.h). y = conv(x, w), and by channel the sums of y and of y^2, f32; with scale and shift x is
+// read as relu(x scale + shift), rounded to x's type as every factor of a product is. They are of that type too.
+struct ConvStatistics {
+  Conv conv;
+  Id x, w, y, sum, squares;
+  Id scale = -1, shift = -1;
+};
+// What a batch norm (of all images at once) made of its input: (x - mean) inv_std scale + shift; f32 by channel.
+struct Normalized {
+  Id x = -1, mean = -1, inv_std = -1, scale = -1, shift = -1;
+};
+// g = conv^T(dy, w) [+ addend], where v = norm [+ other] or v = norm [+ residual] is above 0 (made again from the norms'
+// inputs, unrounded); dscale = sum of g (x - mean) inv_std, dshift = sum of g, of either norm: what batch norm's backward
+// pass needs of whole maps.
+struct ConvBackwardNorm {
+  Conv conv;
+  Id dy, w, addend = -1;
+  Normalized norm, other;
+  Id residual = -1, g, dscale, dshift, other_dscale = -1, other_dshift = -1;
 };
 
 // --- own operations -------------------------------------------------------------------------------------------------
@@ -77,6 +100,28 @@ struct NormStatistics {  // means over the groups; of the variance by (n-1)/n wh
   Id mean, variance;  // of the arena
   double count = 0;   // elements of a channel in a group
   bool biased = false;
+};
+// Of ConvStatistics' sums over `count` elements a channel: mean, inv_std and variance as NormForward writes them, but with
+// the variance as E[y^2] - E[y]^2, no less than 0: even of sums that are rounded once it is off by up to u (var + 3 mean^2),
+// u = 2^-24, and a library that adds in f32 loses more. Nothing is left of a variance below u mean^2.
+// to_scale = scale inv_std and to_shift = shift - mean scale inv_std, where a main loop reads them.
+struct NormFinalize {
+  float epsilon = 1e-5f;
+  double count = 0;
+  Id sum, squares, scale, shift, mean, inv_std, variance, to_scale = -1, to_shift = -1;
+};
+// y = norm [+ other] [+ residual] [then ReLU, `mask` = what it let through]; v of ConvBackwardNorm, rounded
+struct NormJoin {
+  Normalized norm, other;
+  Id residual = -1, y, mask = -1;
+  bool relu = false;
+};
+// dx of Alg. 1 from the sums that ConvBackwardNorm has taken: slope (g - dshift/n - (x - mean) inv_std dscale/n),
+// slope = scale inv_std, n = `count` elements a channel
+struct NormApply {
+  double count = 0;
+  Normalized norm;
+  Id g, dscale, dshift, dx;
 };
 // Inference: scale' = scale/sqrt(var + epsilon), shift' = shift - (mean - bias) scale'; bias: of a convolution below.
 struct NormFold {
@@ -132,8 +177,9 @@ struct TopGradient {  // graphs without a loss: f32 NCHW -> NHWC, multiplied by 
 };
 
 using Operation =
-    std::variant<ConvForward, ConvBackwardData, ConvBackwardWeights, NormForward, NormBackward, PackImages,
-                 PackWeights, UnpackWeightGradient, UnpackVectorGradient, NormStatistics, NormFold,
+    std::variant<ConvForward, ConvBackwardData, ConvBackwardWeights, NormForward, NormBackward,
+                 ConvStatistics, ConvBackwardNorm, PackImages, PackWeights, UnpackWeightGradient,
+                 UnpackVectorGradient, NormStatistics, NormFinalize, NormJoin, NormApply, NormFold,
                  ScaleShift, Sum, ReluForward, BiasGradient, PoolForward, PoolBackward, LrnForward,
                  LrnBackward, DropoutMask, LossForward, LossBackward, TopGradient>;
 

@@ -31,8 +31,13 @@ bool is_norm(const Node& node) { return std::holds_alternative<BatchNorm>(node.o
 }  // namespace
 
 Planner::Planner(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
-                 int align)
-    : program_(program), arena_(arena), options_(options), type_(type_of(precision)), align_(align) {
+                 int align, Fusion fusion)
+    : program_(program),
+      arena_(arena),
+      options_(options),
+      type_(type_of(precision)),
+      align_(align),
+      main_loop_(*this, fusion) {
   require(align > 0, "internal error: channels padded to multiples of {}: please report it", align);
   ensure(arena.layout().elements == program.layout.elements);
   const size_t nodes = program.graph.nodes.size();
@@ -110,6 +115,14 @@ Id Planner::gradient(int id) {
   if (parts.size() > 1) parts = {gradient(id, -1)};
   recipe_.gradients[static_cast<size_t>(id)] = parts[0];
   return parts[0];
+}
+
+Id Planner::take_gradient(int id) {
+  auto& parts = contributions_[static_cast<size_t>(id)];
+  if (parts.empty()) return -1;
+  const Id sum = gradient(id);
+  parts.clear();
+  return sum;
 }
 
 Id Planner::gradient(int id, Id positive) {
@@ -192,8 +205,8 @@ Recipe Planner::finish() {
 }
 
 Recipe plan(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
-            int align) {
-  return Planner(program, arena, options, precision, align).finish();
+            int align, Fusion fusion) {
+  return Planner(program, arena, options, precision, align, fusion).finish();
 }
 
 }  // namespace convoy::fused

@@ -6,7 +6,7 @@
 // Fused, unless CompileOptions::keep_values: Conv or Linear with its ReLU; batch norm with its ReLU; batch norm, Add and
 // ReLU, written at the Add's step, where both inputs are there. In inference a batch norm goes into the convolution
 // below it as scale and shift. Gradients of a value with several readers are summed when its producer's step needs them,
-// together with the mask of a ReLU that no batch norm took.
+// together with the mask of a ReLU that no batch norm took. Fusion::main_loop takes batch norms further: mainloop.h.
 #pragma once
 
 #include <functional>
@@ -14,14 +14,17 @@
 #include <string>
 #include <vector>
 
+#include "backends/fused/mainloop.h"
 #include "backends/fused/recipe.h"
 
 namespace convoy::fused {
 
 class Planner {
  public:
-  Planner(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
-          int align);
+  Planner(const Program& program, Arena& arena, const CompileOptions& options, Precision precision, int align,
+          Fusion fusion);
+  Planner(const Planner&) = delete;
+  Planner& operator=(const Planner&) = delete;
   Recipe finish();
 
   const Program& program() const { return program_; }
@@ -29,12 +32,15 @@ class Planner {
   int input(int id, size_t which = 0) const { return node(id).inputs[which]; }
   bool training() const { return program_.mode == Mode::training; }
   bool fuses() const { return !options_.keep_values; }
+  MainLoop& main_loop() { return main_loop_; }
+  const std::vector<int>& readers(int id) const { return readers_[static_cast<size_t>(id)]; }
   const Tensor& tensor(Id id) const { return recipe_.tensors[static_cast<size_t>(id)]; }
 
   // Tensors. A map has the shape of a node's output; a vector is f32, one number a channel of such a map.
   Id map(int id, const std::string& name);
   Id map(int id, const std::string& name, Type type);
   Id vector(int id, const std::string& name, Tensor::Home home = Tensor::Home::planned);
+  Id vector(int id, const std::string& name, Type type);
   Id like(Id other, const std::string& name);
   Id add(Tensor tensor);
   Id images() const { return recipe_.images; }
@@ -74,6 +80,7 @@ class Planner {
   Id own_gradient(int id) const;     // all that was given, and to no other node: may be added to
   Id gradient(int id);               // contributions summed
   Id gradient(int id, Id positive);  // the same where this value is above zero
+  Id take_gradient(int id);          // contributions summed and forgotten; -1 where there are none
 
   void emit(Operation operation) { recipe_.body.push_back({step_, std::move(operation)}); }
   void refresh(Operation operation) { recipe_.refresh.push_back({0, std::move(operation)}); }
@@ -93,6 +100,7 @@ class Planner {
   Type type_;
   int align_, step_ = 0;
   Recipe recipe_;
+  MainLoop main_loop_;
   std::vector<std::vector<int>> readers_;        // by node
   std::vector<std::vector<Id>> contributions_;   // by node
   std::vector<int> given_;                       // by tensor: to how many nodes
@@ -121,5 +129,17 @@ struct Ending {
 void write_conv(Planner& to, int id, Id y, const Ending& ending);
 // Of batch norm `id`, with the Add's other input and ReLU where it takes them along; `tail`: the node whose value it is.
 EmitBackward write_norm(Planner& to, int id, int other, int tail, bool relu);
+
+// Main-loop fusion: as write_norm, of a norm above a convolution with sums; of one that waits for its Add; such a convolution.
+EmitBackward write_counted_norm(Planner& to, int id, int other, int tail, bool relu);
+EmitBackward write_waiting_norm(Planner& to, int id);
+void write_counting_conv(Planner& to, int id, const Conv& conv, Id w, Id y);
+// What a convolution applies to this value in its main loop; -1 where the value is there as it is.
+struct Folded {
+  Id scale = -1, shift = -1;
+};
+Folded folded_into(Planner& to, int source);
+// The gradient of convolution `id`'s input together with what the norms below want of it, where that is its part.
+bool write_gradient_with_norm(Planner& to, int id, const Conv& conv, Id dy, Id w);
 
 }  // namespace convoy::fused

@@ -39,6 +39,12 @@ Id Planner::vector(int id, const std::string& name, Tensor::Home home) {
   return add({.name = name, .c = padded(channels), .channels = channels, .home = home});
 }
 
+Id Planner::vector(int id, const std::string& name, Type type) {
+  const Id made = vector(id, name);
+  recipe_.tensors[static_cast<size_t>(made)].type = type;
+  return made;
+}
+
 Id Planner::like(Id other, const std::string& name) {
   Tensor copy = tensor(other);
   copy.name = name;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/fused/fusion.h"
 #include "backends/fused/operation.h"
 #include "net/program.h"
 #include "port/arena.h"
@@ -29,9 +30,10 @@ struct Recipe {
   std::vector<std::string> notes;     // by step: printed where it has no instruction of its own ("fused into ...")
 };
 
-// Convolutions by themselves; BN (+ add) + ReLU and its backward in one operation each: works in every precision.
+// Fusion::norms: convolutions by themselves; BN (+ add) + ReLU and its backward in one operation each: works in every
+// precision. Fusion::main_loop: training where mainloop.h's conditions are met, the rest as before.
 // Channels are padded to `align` elements (8 for 16-bit types, 4 for f32, 1 on the CPU where parity is exact).
 Recipe plan(const Program& program, Arena& arena, const CompileOptions& options, Precision precision,
-            int align);
+            int align, Fusion fusion = Fusion::norms);
 
 }  // namespace convoy::fused

@@ -22,9 +22,9 @@ using Lines = nlohmann::ordered_json;
 Lines backends_json(int threads, const GpuReport& gpus) {
   Lines list = Lines::array();
   for (const std::string& name : backend_names()) {
-    std::string trouble = name.ends_with("cudnn") ? gpus.trouble(0) : "";
+    std::string trouble = name.find("cudnn") != std::string::npos ? gpus.trouble(0) : "";
     if (trouble.empty()) try {
-        const DeviceInfo device = make_backend(name, threads)->device();
+        const DeviceInfo device = make_backend(name, threads, 0, usual_precision(name))->device();
         list.push_back({{"name", name},
                         {"library", device.library},
                         {"isa", device.isa},

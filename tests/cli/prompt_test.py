@@ -246,7 +246,8 @@ class Output(ConvoyTest):
     def test_info_in_json(self):
         facts = json.loads(output("info", "--json"))
         self.assertEqual([backend["name"] for backend in facts["backends"]],
-                         ["reference", "onednn", "fused", "cudnn", "check:onednn", "check:fused", "check:cudnn"])
+                         ["reference", "onednn", "fused", "fused-mainloop", "cudnn", "cudnn-mainloop",
+                          "check:onednn", "check:fused", "check:cudnn"])
 
     def test_quiet_and_verbose(self):
         verify = ("verify", self.folder / "set/train")

@@ -18,7 +18,7 @@ class Check(probe_test.Host):
 
     def test_without_a_gpu_it_says_what_did_not_run(self):
         said = self.check(77, env=self.complete(cuda="13000 100"))
-        for name in ("device", "parity", "golden", "training", "repeatable", "resumed", "ranks", "mixed", "sanitizer"):
+        for name in ("device", "parity", "golden", "training", "repeatable", "resumed", "ranks", "mixed", "main_loop", "sanitizer"):
             self.assertIn(f"gpu check {name} DID NOT RUN", said)
         self.assertIn("shows no GPU", said)
 

@@ -1,10 +1,11 @@
 // Has cuDNN an engine for every library operation that the planner writes, on devices that are not here? It asks cuDNN itself
-// about ResNet-50 and the three AlexNets, training and inference, and prints one line for a device and a precision; what has
-// none is named with its operation, device and precision, and the exit code is 1.
+// about ResNet-50 and the three AlexNets, training and inference, and about ResNet-50 and 18 with main-loop fusion in fp16.
+// One line for a device and a precision; what has none is named with its operation, device and precision, and the exit
+// code is 1.
 //   test_deviceless FOLDER_OF_DEVICES [--build] [--all]
 //     --build       also builds the plan of one convolution of each kind
 //     --all         minibatches of 32 on every device; else on the H100 alone, and of 256 on all
-//   test_deviceless FOLDER_OF_DEVICES --self-test    plants an operation that has no engine, and wants it named
+//   test_deviceless FOLDER_OF_DEVICES --self-test    plants operations that have no engine, and wants them named
 // It needs cuDNN and, for the engines that are compiled when they are needed, a libcuda.so.1: CUDA's stub does.
 #include <fmt/format.h>
 
@@ -66,11 +67,12 @@ struct Case {
 
 using Cases = std::map<std::string, Case>;  // by description: each once
 
-void add_cases(const Graph& graph, int images, Mode mode, Precision precision, Cases& to) {
+void add_cases(const Graph& graph, int images, Mode mode, Precision precision, fused::Fusion fusion,
+               Cases& to) {
   const Program program = lower(graph, images, {.mode = mode});
   Arena arena(graph, program.layout, 0);
   const int align = precision == Precision::tf32 || precision == Precision::f32 ? 4 : 8;
-  const fused::Recipe recipe = fused::plan(program, arena, {}, precision, align);
+  const fused::Recipe recipe = fused::plan(program, arena, {}, precision, align, fusion);
   const auto tensors = std::make_shared<const std::vector<fused::Tensor>>(recipe.tensors);
   for (const fused::Instruction& instruction : recipe.body) {
     if (!fused::is_library(instruction.operation)) continue;
@@ -86,7 +88,24 @@ Cases cases_of(Precision precision, const std::vector<int>& minibatches) {
   for (const Graph& graph : networks())
     for (const int images : minibatches)
       for (const Mode mode : {Mode::training, Mode::inference})
-        add_cases(graph, images, mode, precision, cases);
+        add_cases(graph, images, mode, precision, fused::Fusion::norms, cases);
+  return cases;
+}
+
+// What main-loop fusion adds to them: its own operations, of both variants' strides and of 3x3 kernels alone.
+Cases main_loop_cases(const std::vector<int>& minibatches) {
+  Cases cases;
+  for (const ResnetOptions& options :
+       {ResnetOptions{}, ResnetOptions{.variant = ResnetOptions::Variant::v1, .norm = {}},
+        ResnetOptions{.depth = 18, .norm = {}}})
+    for (const int images : minibatches)
+      add_cases(resnet(options), images, Mode::training, Precision::fp16, fused::Fusion::main_loop, cases);
+  std::erase_if(cases, [](const auto& named) {
+    const auto* weights = std::get_if<fused::ConvBackwardWeights>(&named.second.operation);
+    return !std::holds_alternative<fused::ConvStatistics>(named.second.operation) &&
+           !std::holds_alternative<fused::ConvBackwardNorm>(named.second.operation) &&
+           (weights == nullptr || weights->scale < 0);
+  });
   return cases;
 }
 
@@ -94,7 +113,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-int missing(const Cases& cases, const Device& device, Precision precision, bool repeatable) {
+int missing(const Cases& cases, const Device& device, Precision precision, bool repeatable,
+            const char* what = "") {
   const auto start = std::chrono::steady_clock::now();
   int without = 0;
   size_t workspace = 0;
@@ -111,8 +131,8 @@ int missing(const Cases& cases, const Device& device, Precision precision, bool 
       largest = one.place;
     }
   }
-  fmt::print("{} {}{}: {} of {} operations have an engine; largest workspace {:.1f} MB ({}); {:.1f} s\n",
-             device.name, name_of(precision), repeatable ? ", repeatable" : "",
+  fmt::print("{} {}{}{}: {} of {} operations have an engine; largest workspace {:.1f} MB ({}); {:.1f} s\n",
+             device.name, name_of(precision), what, repeatable ? ", repeatable" : "",
              cases.size() - static_cast<size_t>(without), cases.size(), static_cast<double>(workspace) / 1e6,
              largest, seconds_since(start));
   std::fflush(stdout);
@@ -124,8 +144,8 @@ int missing(const Cases& cases, const Device& device, Precision precision, bool 
 bool is_precompiled(const fused::Operation& operation) {
   if (const auto* conv = std::get_if<fused::ConvForward>(&operation))
     return conv->scale < 0 && conv->shift < 0 && conv->addend < 0 && !conv->relu;
-  return std::holds_alternative<fused::ConvBackwardData>(operation) ||
-         std::holds_alternative<fused::ConvBackwardWeights>(operation);
+  return fused::is_library(operation) && !std::holds_alternative<fused::NormForward>(operation) &&
+         !std::holds_alternative<fused::NormBackward>(operation);
 }
 
 bool adds(const fused::Operation& operation) {
@@ -133,8 +153,8 @@ bool adds(const fused::Operation& operation) {
   return data != nullptr && data->adds;
 }
 
-// The first plan of each kind of convolution, and of those that add to a gradient.
-void build_some(const Cases& cases, const Device& device, Precision precision) {
+// The first plan of each of `kinds` kinds of convolution; those that add to a gradient are a kind of their own.
+void build_some(const Cases& cases, const Device& device, Precision precision, size_t kinds) {
   std::set<std::pair<size_t, bool>> built;
   for (const auto& [text, one] : cases) {
     if (!is_precompiled(one.operation) || !built.insert({one.operation.index(), adds(one.operation)}).second)
@@ -147,10 +167,11 @@ void build_some(const Cases& cases, const Device& device, Precision precision) {
                name_of(precision), text, plan->engine(), static_cast<double>(plan->workspace_bytes()) / 1e6,
                serialized.size());
   }
-  require(built.size() == 4, "of 4 kinds of convolution {} were built on {}", built.size(), device.name);
+  require(built.size() == kinds, "of {} kinds of convolution {} were built on {}", kinds, built.size(),
+          device.name);
 }
 
-// Batch norm over 7 channels of 16 bits: cuDNN wants multiples of 8.
+// Batch norm over 7 channels of 16 bits: cuDNN wants multiples of 8. A convolution with sums in bf16: cuDNN has fp16 alone.
 Cases planted() {
   std::vector<fused::Tensor> tensors;
   const auto tensor = [&](fused::Type type, int n, int h, int w) {
@@ -170,6 +191,15 @@ Cases planted() {
   const auto kept = std::make_shared<const std::vector<fused::Tensor>>(tensors);
   Cases cases;
   cases.emplace(cudnn::describe(norm, tensors), Case{norm, kept, "planted"});
+  fused::Tensor map{
+      .name = "planted", .type = fused::Type::bf16, .n = 32, .h = 14, .w = 14, .c = 64, .channels = 64};
+  fused::Tensor filter = map, sums = map;
+  filter.n = 64, filter.h = filter.w = 1;
+  sums.type = fused::Type::f32, sums.n = sums.h = sums.w = 1;
+  const auto others =
+      std::make_shared<const std::vector<fused::Tensor>>(std::vector{map, filter, map, sums, sums});
+  const fused::ConvStatistics conv{{64, {1, 1}, {1, 1}, {0, 0}, 1, false}, 0, 1, 2, 3, 4};
+  cases.emplace(cudnn::describe(conv, *others), Case{conv, others, "planted"});
   return cases;
 }
 
@@ -182,8 +212,8 @@ int run(const std::vector<std::string>& arguments) {
   int without = 0;
   if (asked("--self-test")) {
     for (const Device& device : devices) without += missing(planted(), device, Precision::fp16, false);
-    require(without == static_cast<int>(devices.size()),
-            "the planted operation was not missed on every device");
+    require(without == 2 * static_cast<int>(devices.size()),
+            "the planted operations were not missed on every device");
     return 0;
   }
   for (const Precision precision : {Precision::fp16, Precision::bf16, Precision::tf32}) {
@@ -191,8 +221,13 @@ int run(const std::vector<std::string>& arguments) {
     for (const Device& device : devices) {
       const bool all = asked("--all") || device.name == "h100";
       without += missing(all ? both : large, device, precision, true);  // as the backend asks
-      if (asked("--build")) build_some(large, device, precision);
+      if (asked("--build")) build_some(large, device, precision, 4);
     }
+  }
+  const Cases fusions = main_loop_cases({256, 32});
+  for (const Device& device : devices) {
+    without += missing(fusions, device, Precision::fp16, true, ", main-loop fusion");
+    if (asked("--build")) build_some(fusions, device, Precision::fp16, 3);
   }
   for (const Device& device : devices)
     without += missing(cases_of(Precision::f32, {256}), device, Precision::f32, true);

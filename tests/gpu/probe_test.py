@@ -151,4 +151,4 @@ class Probe(Host):
 
     def test_unknown_backends(self):
         self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "none", "--backend", "cuddn",
-                     says=('perhaps you mean "cudnn"', "reference, onednn, fused, cudnn, check:onednn, check:fused, check:cudnn"))
+                     says=('perhaps you mean "cudnn"', "reference, onednn, fused, fused-mainloop, cudnn, cudnn-mainloop, check:onednn, check:fused, check:cudnn"))

@@ -217,8 +217,11 @@ TEST_CASE("reference kernels are known by their names") {
 TEST_CASE("backends are known by name") {
   const bool gpu = ask_for_gpus().trouble(0).empty();
   for (const std::string& name : backend_names())
-    if (gpu || !name.ends_with("cudnn")) CHECK(make_backend(name, 1)->device().backend == name);
+    if (gpu || name.find("cudnn") == std::string::npos)
+      CHECK(make_backend(name, 1, 0, usual_precision(name))->device().backend == name);
   CHECK_THROWS_WITH(make_backend("onednm", 1), Catch::Contains("perhaps you mean \"onednn\""));
+  CHECK_THROWS_WITH(make_backend("cudnn-mainloop", 1, 0, Precision::bf16),
+                    Catch::Contains("fp16 alone") && Catch::Contains("bf16 is asked for"));
   CHECK_THROWS(make_backend("onednn", 0));
 }
 

@@ -50,6 +50,7 @@ class Bench {
       for (int64_t i = count; i-- > 0;) body(i);  // no order is promised
     });
   }
+  const std::vector<Tensor>& tensors() const { return tensors_; }
   StepFacts facts;
   int launches = 0;
 

@@ -276,6 +276,7 @@ TEST_CASE("fused plan: info names every step's implementation or what it was fus
 
 TEST_CASE(
     "fused recipes of the networks: nothing is read before it is written, buckets end with their gradients") {
+  const Fusion fusion = GENERATE(Fusion::norms, Fusion::main_loop);
   std::vector<Graph> graphs{resnet({.depth = 50, .norm = {}}), everything()};
   for (auto kind : {AlexnetOptions::Kind::original, AlexnetOptions::Kind::bn})
     graphs.push_back(alexnet_of(kind));
@@ -285,7 +286,7 @@ TEST_CASE(
       for (const Mode mode : {Mode::training, Mode::inference}) {
         INFO(graph.name << (keep_values ? ", all values kept" : ""));
         const Program program = lower(graph, images, {.mode = mode});
-        const Recipe recipe = plan(program, arena, {.keep_values = keep_values}, Precision::bf16, 8);
+        const Recipe recipe = plan(program, arena, {.keep_values = keep_values}, Precision::bf16, 8, fusion);
         std::set<Id> written;
         for (size_t t = 0; t < recipe.tensors.size(); ++t)
           if (recipe.tensors[t].home == Tensor::Home::batch || recipe.tensors[t].home == Tensor::Home::arena)
