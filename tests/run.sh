@@ -4,8 +4,8 @@
 #     --yes     install missing packages without asking
 #     --quick   GCC and Open MPI only
 #     (none)    also MPICH, Debian's oneDNN 2, and jobs under a real Slurm of this machine alone (as root)
-#     --all     also 20 steps of full networks on the interpreter, clang, the unit and data rungs under the address and undefined-behaviour sanitizers, ThreadSanitizer on what has threads
-#               of its own, and a little fuzzing
+#     --all     also 20 steps of full networks on the fused backend's interpreter, clang, the unit and data rungs under the address and
+#               undefined-behaviour sanitizers, ThreadSanitizer on what has threads of its own, and a little fuzzing
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
