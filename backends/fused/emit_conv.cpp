@@ -88,12 +88,11 @@ EmitBackward emit_conv(Planner& to, int id, const Conv& op) {
   return [&to, id, filter, w] {
     const Id dy = to.gradient(id);
     const int source = to.input(id);
-    if (const Id sum = to.wants_gradient(source) ? to.own_gradient(source) : -1; sum >= 0) {
-      to.emit(ConvBackwardData{filter.conv, dy, w, sum, true});
-    } else if (to.wants_gradient(source)) {
-      const Id dx = to.like(to.value(source), to.node(source).name + ".gradient");
-      to.emit(ConvBackwardData{filter.conv, dy, w, dx});
-      to.give_gradient(source, dx);
+    if (to.wants_gradient(source)) {
+      const Id sum = to.own_gradient(source);
+      const Id dx = sum >= 0 ? sum : to.like(to.value(source), to.node(source).name + ".gradient");
+      to.emit(ConvBackwardData{filter.conv, dy, w, dx, sum >= 0});
+      if (sum < 0) to.give_gradient(source, dx);
     }
     write_weight_gradient(to, id, filter, dy);
     write_bias_gradient(to, id, dy);
