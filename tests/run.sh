@@ -4,8 +4,8 @@
 #     --yes     install missing packages without asking
 #     --quick   GCC and Open MPI only
 #     (none)    also MPICH, Debian's oneDNN 2, and jobs under a real Slurm of this machine alone (as root)
-#     --all     also clang, the unit and data rungs under the address and undefined-behaviour sanitizers, ThreadSanitizer on what has threads
-#               of its own, and a little fuzzing
+#     --all     also 20 steps of full networks on the fused backend's interpreter, clang, the unit and data rungs under the address and
+#               undefined-behaviour sanitizers, ThreadSanitizer on what has threads of its own, and a little fuzzing
 # CONVOY_REAL_DATA=FOLDER adds the tests on real images. Logs: build/logs. Last line: "N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -62,6 +62,7 @@ if [ $quick = no ]; then
   step slurm tests/slurm/run.sh build "${yes[@]}"
 fi
 if [ $all = yes ]; then
+  step golden-20-fused-steps build/bin/test_golden "[fused-steps]"
   step build-clang jobs/launch/build.sh build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
     -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_WERROR=ON -DCMAKE_BUILD_TYPE=Debug -DCONVOY_PCH=ON
   step build-sanitizers jobs/launch/build.sh build-sanitizers -DMPI_CXX_COMPILER=mpicxx.openmpi -DCMAKE_BUILD_TYPE=Debug \

@@ -93,13 +93,10 @@ EmitBackward emit_conv(Planner& to, int id, const Conv& op) {
     const Id dy = to.gradient(id);
     const int source = to.input(id);
     if (to.wants_gradient(source) && !write_gradient_with_norm(to, id, filter.conv, dy, w)) {
-      if (const Id sum = to.own_gradient(source); sum >= 0) {
-        to.emit(ConvBackwardData{filter.conv, dy, w, sum, true});
-      } else {
-        const Id dx = to.like(to.value(source), to.node(source).name + ".gradient");
-        to.emit(ConvBackwardData{filter.conv, dy, w, dx});
-        to.give_gradient(source, dx);
-      }
+      const Id sum = to.own_gradient(source);
+      const Id dx = sum >= 0 ? sum : to.like(to.value(source), to.node(source).name + ".gradient");
+      to.emit(ConvBackwardData{filter.conv, dy, w, dx, sum >= 0});
+      if (sum < 0) to.give_gradient(source, dx);
     }
     write_weight_gradient(to, id, filter, dy);
     write_bias_gradient(to, id, dy);

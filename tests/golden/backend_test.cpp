@@ -148,7 +148,7 @@ class Trial {
 
 // Values of every small network. Gradients where a bound can be given for few elements: one ReLU that float32 takes the
 // other way weighs much in the ResNets' maps of 2x2, so theirs are compared at full size. 20 steps at the small files' rates
-// amplify float32's rounding without bound (dump.py): training is compared with the reference (tests/train/fused_test.cpp).
+// amplify float32's rounding without bound (dump.py).
 TEST_CASE("the fused plan agrees with PyTorch in float64 within float32's rounding", "[fused]") {
   const std::string network = GENERATE(from_range(networks));
   DYNAMIC_SECTION(network) {
@@ -158,6 +158,14 @@ TEST_CASE("the fused plan agrees with PyTorch in float64 within float32's roundi
     Trial("fused-mainloop", "small-" + network).check_first_step(false);
     if (network == "resnet18") Trial("fused-mainloop", "full-resnet18").check_first_step();
   }
+}
+
+// At full size the rates are lower, and 20 steps have a bound; the interpreter takes minutes for them. By hand:
+// test_golden "[fused-steps]".
+TEST_CASE("20 steps of the fused plan agree with PyTorch in float64 within float32's rounding",
+          "[.][fused-steps]") {
+  const std::string file = GENERATE("full-alexnet-bn", "full-resnet18");
+  DYNAMIC_SECTION(file) { Trial("fused", file).check_training(); }
 }
 
 TEST_CASE("float32 agrees with PyTorch in float64 within its rounding", "[onednn]") {

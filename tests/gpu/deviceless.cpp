@@ -163,6 +163,8 @@ void build_some(const Cases& cases, const Device& device, Precision precision, s
         build(one.operation, *one.tensors, {.precision = precision, .repeatable = true}, device.target);
     const std::string serialized = plan->serialize();
     ensure(serialized.size() > 2 && serialized.front() == '{');
+    require(adds(one.operation) == (serialized.find("\"beta\":1") != std::string::npos),
+            "cuDNN's plan has another factor of what the output held than was asked for: {}", serialized);
     fmt::print("built on {} in {}: {} as {}, {:.1f} MB of workspace, {} bytes on disk\n", device.name,
                name_of(precision), text, plan->engine(), static_cast<double>(plan->workspace_bytes()) / 1e6,
                serialized.size());
