@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "backends/cudnn/build_commit.h"
 #include "backends/cudnn/cuda_check.h"
 #include "backends/cudnn/cuda_memory.h"
 #include "backends/cudnn/cuda_queue.h"
@@ -86,13 +87,13 @@ class CudaDevice final : public fused::Device {
   }
   void use() const { cuda_check(cudaSetDevice(gpu_), "be chosen"); }
 
-  // All that a plan and its being the fastest depend on.
+  // All that a plan and its being the fastest depend on; the commit, as the mapper's numbers of tensors are in it.
   std::string identity() const {
     const fused::DeviceFacts here = facts();
     int driver = 0;
     cuda_check(cudaDriverGetVersion(&driver), "tell its driver's version");
-    return fmt::format("{}, {}, {}, {} of memory, driver {}", here.library, here.hardware, here.isa,
-                       here.memory, driver);
+    return fmt::format("{}, {}, {}, {} of memory, driver {}, convoy {}", here.library, here.hardware,
+                       here.isa, here.memory, driver, build_commit());
   }
 
   int gpu_;

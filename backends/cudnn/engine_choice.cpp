@@ -58,14 +58,22 @@ std::unique_ptr<LibraryPlan> choose_plan(const std::string& operation, int tried
     if (plan == nullptr) cache.forget(key);
     return plan;
   };
-  std::unique_ptr<LibraryPlan> plan = restored(cache.find(key));
+  std::string text = cache.find(key);
+  std::unique_ptr<LibraryPlan> plan = restored(text);
   if (plan == nullptr) {
+    text.clear();
     plan = maker.build(times ? maker.timer : Timer(), tried);
-    if (const std::string made = plan->serialize(); !made.empty())
-      if (const std::string counts = cache.keep(key, made); counts != made)
-        if (auto earlier = restored(counts)) plan = std::move(earlier);
+    const std::string made = plan->serialize();
+    if (made.empty() && times)
+      plan = maker.build(Timer(), 1);  // what cannot be kept could be another choice every time
+    if (!made.empty() && (text = cache.keep(key, made)) != made) {
+      if (auto earlier = restored(text))
+        plan = std::move(earlier);
+      else
+        text = cache.keep(key, made);
+    }
   }
-  if (times) chosen.add(key, plan->engine());
+  if (times) chosen.add(key, text.empty() ? plan->engine() : text);
   return plan;
 }
 

@@ -40,7 +40,7 @@ class Choice {
   std::string reason_;
 };
 
-// The engines that were chosen by a clock, by operation: equal digests, equal engines.
+// The plans that were chosen by a clock, as the cache has them: equal digests, equal engines.
 class ChosenEngines {
  public:
   void add(const std::string& operation, const std::string& engine) { engines_[operation] = engine; }

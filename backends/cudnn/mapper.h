@@ -67,8 +67,8 @@ class Mapper {
 
   void operator()(const ConvForward& o) {
     const ConvShape s = conv_shape(o.conv, at(o.x), at(o.w), at(o.y));
-    Node value =
-        graph->conv_fprop(input(o.x, s.x), input(o.w, s.w), window<fe::graph::Conv_fprop_attributes>(s.conv));
+    const Node x = input(o.x, s.x), w = input(o.w, s.w);  // numbered in this order, whatever the compiler
+    Node value = graph->conv_fprop(x, w, window<fe::graph::Conv_fprop_attributes>(s.conv));
     if (o.scale >= 0) value = apply(fe::PointwiseMode_t::MUL, value, input(o.scale));
     if (o.shift >= 0) value = apply(fe::PointwiseMode_t::ADD, value, input(o.shift));
     if (o.addend >= 0) value = apply(fe::PointwiseMode_t::ADD, value, input(o.addend));
@@ -84,16 +84,14 @@ class Mapper {
       graph->by_hand.emplace(AddingDgrad{s, dy, w, dx});
       return;
     }
-    output(graph->conv_dgrad(input(o.dy, s.y), input(o.w, s.w),
-                             window<fe::graph::Conv_dgrad_attributes>(s.conv)),
-           o.dx, s.x);
+    const Node dy = input(o.dy, s.y), w = input(o.w, s.w);
+    output(graph->conv_dgrad(dy, w, window<fe::graph::Conv_dgrad_attributes>(s.conv)), o.dx, s.x);
   }
 
   void operator()(const ConvBackwardWeights& o) {
     const ConvShape s = conv_shape(o.conv, at(o.x), at(o.dw), at(o.dy));
-    output(graph->conv_wgrad(input(o.dy, s.y), main_loop_input(input(o.x, s.x), o.scale, o.shift),
-                             window<fe::graph::Conv_wgrad_attributes>(s.conv)),
-           o.dw, s.w);
+    const Node dy = input(o.dy, s.y), x = main_loop_input(input(o.x, s.x), o.scale, o.shift);
+    output(graph->conv_wgrad(dy, x, window<fe::graph::Conv_wgrad_attributes>(s.conv)), o.dw, s.w);
   }
 
   // Main-loop fusion: mapper_mainloop.h.

@@ -9,14 +9,15 @@ namespace convoy::cudnn {
 
 inline Node Mapper::main_loop_input(const Node& x, Id scale, Id shift) {
   if (scale < 0) return x;
-  return relu(
-      apply(fe::PointwiseMode_t::ADD, apply(fe::PointwiseMode_t::MUL, x, input(scale)), input(shift)));
+  const Node scaled = apply(fe::PointwiseMode_t::MUL, x, input(scale));
+  return relu(apply(fe::PointwiseMode_t::ADD, scaled, input(shift)));
 }
 
 inline void Mapper::operator()(const ConvStatistics& o) {
   const ConvShape s = conv_shape(o.conv, at(o.x), at(o.w), at(o.y));
   const Node x = main_loop_input(input(o.x, s.x), o.scale, o.shift);
-  const Node y = graph->conv_fprop(x, input(o.w, s.w), window<fe::graph::Conv_fprop_attributes>(s.conv));
+  const Node w = input(o.w, s.w);
+  const Node y = graph->conv_fprop(x, w, window<fe::graph::Conv_fprop_attributes>(s.conv));
   output(y, o.y, s.y);
   const auto [sum, squares] = graph->genstats(y, fe::graph::Genstats_attributes());
   output(sum, o.sum);
@@ -43,8 +44,8 @@ inline void Mapper::norm_sums(const Node& g, const Norm& norm, Id dscale, Id dsh
 
 inline void Mapper::operator()(const ConvBackwardNorm& o) {
   const ConvShape s = conv_shape(o.conv, at(o.g), at(o.w), at(o.dy));
-  Node g =
-      graph->conv_dgrad(input(o.dy, s.y), input(o.w, s.w), window<fe::graph::Conv_dgrad_attributes>(s.conv));
+  const Node dy = input(o.dy, s.y), w = input(o.w, s.w);
+  Node g = graph->conv_dgrad(dy, w, window<fe::graph::Conv_dgrad_attributes>(s.conv));
   shape(*g, s.x).set_data_type(fe::DataType_t::FLOAT);
   if (o.addend >= 0) g = apply(fe::PointwiseMode_t::ADD, g, input(o.addend));
   const Norm norm = normalized(o.norm);

@@ -81,7 +81,11 @@ std::string PlanCache::keep(const std::string& operation, const std::string& pla
       fs::create_hard_link(mine, file_of(operation), exists);
       if (exists) counts = on_disk(operation);  // of another process, or damaged, or links are not known here
       fs::remove(mine, ignored);
-      if (counts.empty()) replace_file(file_of(operation), heading(operation, counts = plan) + plan);
+      if (counts.empty()) {
+        replace_file(file_of(operation), heading(operation, plan) + plan);
+        counts = on_disk(operation);  // another process may have done the same
+        if (counts.empty()) counts = plan;
+      }
     } catch (const Error&) {
       folder_.clear();  // read-only, or full: this process has what it needs
     }

@@ -15,6 +15,8 @@
 //                            shape and of stride 1. Else the joined norm's backward pass is NormBackward, by a mask
 // A main loop takes its scale and shift in the activations' type, the backward pass makes the ReLU's argument again from f32
 // vectors: where that argument is within their rounding of 0, one of the two lets through what the other does not.
+// The shift, shift - mean scale inv_std, is of that type too: of a channel with |mean| inv_std scale above 65,504 it is infinite in
+// fp16, and below that it is off by up to its 2^-11th part.
 // cuDNN has the engines in fp16, from compute capability 8.0 (tests/gpu/deviceless.sh); the backend that asks for this plan
 // asks for fp16.
 #pragma once
@@ -63,8 +65,6 @@ class MainLoop {
   std::optional<Ending> ending(int relu) const;
 
  private:
-  bool has_counts(int conv) const;
-
   const Planner& to_;
   Fusion fusion_;
   std::map<int, Norm> norms_;

@@ -21,13 +21,20 @@ std::string plain(const std::string& text) {
   return safe;
 }
 
+// A list of choices may be longer than a line: it is broken behind a comma.
+std::string value_of(const Flag& flag) {
+  std::string text;
+  for (const char c : plain(flag.value)) text += c == ',' ? ",\\:" : std::string(1, c);
+  return " \\fI" + text + "\\fR";
+}
+
 std::string entry(const Flag& flag) {
   std::string names;
   for (const std::string& name : flag.names) names += (names.empty() ? "" : ", ") + plain(name);
   const bool argument = !flag.names.front().starts_with("-");
   const bool told = !flag.value.empty() && (!argument || !flag.choices.empty());
-  return fmt::format(".TP\n\\fB{}\\fR{}{}\n{}\n", names, told ? " \\fI" + plain(flag.value) + "\\fR" : "",
-                     flag.many ? " ..." : "", plain(flag.text));
+  return fmt::format(".TP\n\\fB{}\\fR{}{}\n{}\n", names, told ? value_of(flag) : "", flag.many ? " ..." : "",
+                     plain(flag.text));
 }
 
 std::string section(const CLI::App& command) {

@@ -80,7 +80,9 @@ TEST_CASE("main-loop fusion: ResNet-50 v1.5 keeps no normalized map within a blo
   CHECK(count<NormApply>(recipe) == 51);
   CHECK(count<NormForward>(recipe) == 1);
   CHECK(count<NormBackward>(recipe) == 2);
-  CHECK(count<Sum>(recipe) == 1);  // where the stem's map forks
+  // Where the stem's map forks.
+  CHECK(count<ConvBackwardData>(recipe, [](const ConvBackwardData& op) { return op.adds; }) == 1);
+  CHECK(count<Sum>(recipe) == 0);
   CHECK(count<ReluForward>(recipe) + count<ScaleShift>(recipe) == 0);
 }
 
