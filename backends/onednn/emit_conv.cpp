@@ -110,7 +110,8 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
     attributes.set_post_ops(ops);
   }
   const auto [pd, hint, padded] = forward_primitive(to, id, d, attributes);
-  if (auto small = emit_small_conv(to, id, op, pd.src_desc(), pd.dst_desc())) return *small;
+  if (!padded)
+    if (auto small = emit_small_conv(to, id, op, pd.src_desc(), pd.dst_desc())) return *small;
   const View given = to.in_layout(to.value(src_id), padded ? d.src : pd.src_desc());
   const View src = padded ? pad_maps(to, given, d) : given;
   const View dst = to.planned(pd.dst_desc());

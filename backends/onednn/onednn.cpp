@@ -45,8 +45,9 @@ class OnednnBackend final : public Backend {
 
   DeviceInfo device() const override {
     const dnnl_version_t* v = dnnl_version();
-    return {"onednn", fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch), isa_, cpu_model(),
-            threads_};
+    return {"onednn",
+            fmt::format("oneDNN {}.{}.{}, plan {}", v->major, v->minor, v->patch, onednn::plan_revision),
+            isa_, cpu_model(), threads_};
   }
 
   using Backend::compile;

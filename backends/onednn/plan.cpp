@@ -155,10 +155,9 @@ void OnednnPlan::start(const Batch& batch) {
     if (tape_.buffers[b].home == Home::top_gradient) address_[b] = top;
   }
   run_.batch = &batch;
-  if (version_ != arena_.version()) {
-    for (Call& call : refresh_) run(call);
-    version_ = arena_.version();
-  }
+  const bool changed = version_ != arena_.version();
+  for (Call& call : refresh_) changed ? run(call) : void(call.seconds = 0);
+  version_ = arena_.version();
 }
 
 void OnednnPlan::train(const Batch& batch, const ReadyFn& ready) {
@@ -220,7 +219,7 @@ PlanInfo OnednnPlan::info() const {
       names.push_back(tape_.body[call].implementation);
       took(tape_.body[call], body_[call].seconds);
     }
-    // Weights are reordered before the first step, for the one that wants them.
+    // Copies of the weights are made before the first step, for the one that wants them.
     for (size_t i = 0; i < refresh_.size(); ++i)
       if (tape_.refresh[i].step == static_cast<int>(s)) took(tape_.refresh[i], refresh_[i].seconds);
     line.implementation = names.empty() ? tape_.notes[s] : fmt::format("{}", fmt::join(names, ", "));

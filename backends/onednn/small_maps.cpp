@@ -24,7 +24,7 @@ void visit_pairs(const Toeplitz& t, int64_t o, int64_t input, const Visit& visit
 
 void expand(const Toeplitz& t, const float* weights, float* matrix) {
   const int64_t block = t.from.block;
-#pragma omp parallel for
+#pragma omp parallel for schedule(static)
   for (int64_t o = 0; o < t.outputs; ++o) {
     Piece piece;
     for (int64_t i = 0; i < t.inputs; i += block) {
@@ -43,7 +43,7 @@ void expand(const Toeplitz& t, const float* weights, float* matrix) {
 
 void fold(const Toeplitz& t, const float* matrix, float* weights) {
   const int64_t block = t.from.block;
-#pragma omp parallel for
+#pragma omp parallel for schedule(static)
   for (int64_t o = 0; o < t.outputs; ++o) {
     Piece piece;
     for (int64_t i = 0; i < t.inputs; i += block) {

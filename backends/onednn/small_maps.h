@@ -1,5 +1,6 @@
 // Convolutions of maps so small that a kernel covers all of one (3x3 on 2x2 and on 1x1 pixels: ResNet-18's last blocks on
-// images of 64 and 32 pixels) as one matrix product y = M x, where direct kernels multiply mostly by padding:
+// images of 64 and 32 pixels) as one matrix product y = M x: direct kernels work along rows, of which there is next to nothing, and
+// load each weight for a pixel or two.
 //   M[(o, p)][(i, q)] = W[o][i][tap of input pixel q seen from output pixel p], 0 where the window does not reach q
 // M is the doubly blocked Toeplitz matrix of W. Its gradient is folded back: dW[o][i][tap] is the sum of all dM that stand for it,
 // in a fixed order, whatever the threads. Features are counted as an image's memory has them, so that maps are not moved.

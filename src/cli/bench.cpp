@@ -60,12 +60,12 @@ class Bench {
         optimizer_(make_optimizer(experiment_.optimizer)) {}
 
   BenchSheet run() {
-    sheet_.context = context();
     if (flags_.asks("step")) steps();
     if (flags_.asks("infer")) inference();
     if (flags_.asks("layers")) layers();
     if (flags_.asks("allreduce")) allreduce();
     if (flags_.asks("loader") || flags_.asks("epoch")) data();
+    sheet_.context = context();  // now that plans have been made: a device may name the engines that it chose
     return std::move(sheet_);
   }
 
@@ -279,7 +279,7 @@ void add_bench(CLI::App& app, Context& context) {
        "convoy bench jobs/goyal-1hour.toml step infer --against ../before/build/bin/convoy"});
   command->footer(
       "step: a worker's minibatch forward and backward, and the update. infer: forward alone. layers: each node, against "
-      "the measured roofline. allreduce: all gradients, by the tree and by the MPI library. loader: batches prepared. "
+      "the measured roofline, and each kind of work. allreduce: all gradients, by the tree and by the MPI library. loader: batches prepared. "
       "epoch: loader, step and update together.");
   auto flags = std::make_shared<Flags>();
   command->add_option("job", flags->job, "a job file: its network and images a worker are timed")

@@ -48,8 +48,8 @@ std::vector<Benchmark> time_layers(Trial& trial, int rounds, int threads) {
   Rounds layers(threads), kinds(threads), works(threads);
   trial.run();
   for (int i = 0; i < rounds; ++i) {
-    trial.arena()
-        .weights_changed();  // as an update would: reordered copies of the weights are a step's work, too
+    // As an update would: making copies of the weights is a step's work, too.
+    trial.arena().weights_changed();
     trial.run();
     for (Rounds* view : {&layers, &kinds, &works}) view->begin();
     for (const StepInfo& step : trial.plan().info().steps) {

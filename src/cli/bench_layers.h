@@ -2,7 +2,8 @@
 //   layer/NAME/PASS   a node of the network; layers that are fused into another are left out
 //   kind/KIND/PASS    all nodes of a kind: what the network asks for, with its least flops and bytes
 //   work/WORK         all calls of a kind, wherever they stand: what really runs. A convolution's step may reorder, and may
-//                     make a batch norm's output again: work/convolution is the library's convolutions alone.
+//                     make a batch norm's output again: work/convolution is the library's convolutions alone (those of maps of a few
+//                     pixels are work/inner_product).
 #pragma once
 
 #include <vector>
