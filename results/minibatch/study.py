@@ -47,9 +47,17 @@ def make(options, recipe, minibatch, seed):
     if done.returncode not in (0, 2):  # 2: diverged
         return f"{target.stem}: exit {done.returncode}: {done.stderr.strip()}"
     target.parent.mkdir(exist_ok=True)
-    shutil.copy(folder / "run/result.json", target)
+    target.write_text(portable((folder / "run/result.json").read_text(), target.stem, folder, options))
     shutil.rmtree(folder)
     return f"{target.stem}: {accuracy(json.loads(target.read_text())):.2f} %"
+
+
+def portable(text, name, folder, options):
+    """The result without this machine's paths."""
+    for path, instead in ((folder / "run", f"runs/{name}"), (options.convoy, "convoy"), (options.train, "tiny100/train"),
+                          (options.held_out, "tiny100/val"), (f"{ROOT}/", "")):
+        text = text.replace(str(path), instead)
+    return text
 
 
 def accuracy(result):
