@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "tests/support/finite_difference.h"
 #include "tests/support/fused_bench.h"
 #include "tests/support/noise.h"
 
@@ -17,7 +18,6 @@ namespace {
 using convoy::testing::noise;
 
 constexpr int n = 3, size = 4, c = 5, k = 3;
-constexpr double step = 0x1p-5;
 enum class Join { folded, alone, residual, other };
 
 // c1 = conv(x, w1) with sums -> norm -> [+ other norm | + residual] -> ReLU -> z = conv(., w2); loss = sum of z dz. Folded: z's
@@ -155,24 +155,8 @@ class Chain {
   }
   double compare(Id id, Id gradient, int& compared) {
     REQUIRE(gradient >= 0);
-    double worst = 0;
-    const std::vector<float> values = bench_.values(id), expected = bench_.values(gradient);
-    for (size_t i = 0; i < values.size(); ++i) {
-      std::vector<std::vector<bool>> branches;
-      const auto at = [&](double shift) {
-        bench_.set(id, i, static_cast<float>(static_cast<double>(values[i]) + shift));
-        const double value = loss();
-        branches.push_back(let_through());
-        return value;
-      };
-      const double slope = (at(-2 * step) - 8 * at(-step) + 8 * at(step) - at(2 * step)) / (12 * step);
-      bench_.set(id, i, values[i]);
-      if (std::ranges::any_of(branches, [&](const auto& branch) { return branch != branches[0]; })) continue;
-      const auto wanted = static_cast<double>(expected[i]);
-      worst = std::max(worst, std::abs(slope - wanted) / std::max(1.0, std::abs(wanted)));
-      ++compared;
-    }
-    return worst;
+    return testing::worst_slope(
+        bench_, id, bench_.values(gradient), [&] { return loss(); }, [&] { return let_through(); }, compared);
   }
 
   testing::Bench bench_;

@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "base/random.h"
+#include "tests/support/finite_difference.h"
 #include "tests/support/fused_bench.h"
 
 namespace convoy::fused {
 namespace {
 
 constexpr int n = 6, group = 3, h = 2, w = 3, c = 5;
-constexpr double step = 0x1p-5;
 
 std::vector<float> noise(size_t count, uint64_t stream) {
   std::vector<float> values(count);
@@ -75,26 +75,9 @@ class Block {
     return through;
   }
   double compare(Id id, const std::vector<float>& gradient, int& compared) {
-    double worst = 0;
-    const std::vector<float> values = bench_.values(id);
-    for (size_t i = 0; i < values.size(); ++i) {
-      std::vector<std::vector<bool>> branches;
-      const auto at = [&](double shift) {
-        bench_.set(id, i, static_cast<float>(static_cast<double>(values[i]) + shift));
-        const double value = loss();
-        branches.push_back(let_through());
-        return value;
-      };
-      const double slope = (at(-2 * step) - 8 * at(-step) + 8 * at(step) - at(2 * step)) / (12 * step);
-      bench_.set(id, i, values[i]);
-      if (mask_ >= 0 &&
-          (branches[0] != branches[1] || branches[1] != branches[2] || branches[2] != branches[3]))
-        continue;
-      const auto expected = static_cast<double>(gradient[i]);
-      worst = std::max(worst, std::abs(slope - expected) / std::max(1.0, std::abs(expected)));
-      ++compared;
-    }
-    return worst;
+    const auto branch = [&] { return mask_ < 0 ? std::vector<bool>() : let_through(); };
+    return testing::worst_slope(
+        bench_, id, gradient, [&] { return loss(); }, branch, compared);
   }
 
   testing::Bench bench_;
