@@ -33,9 +33,9 @@ void require_f32(const std::string& name, Precision precision) {
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank, Precision precision) {
-  if (name == "reference" || name == "onednn" || name.starts_with("check:")) require_f32(name, precision);
+  if (name == "reference" || name.starts_with("check:")) require_f32(name, precision);
   if (name == "reference") return make_reference(threads);
-  if (name == "onednn") return make_onednn(threads);
+  if (name == "onednn") return make_onednn(threads, precision);
   if (name == "fused") return make_fused(threads, precision);
   if (name == "fused-mainloop") return make_fused(threads, precision, fused::Fusion::main_loop);
   if (name == "cudnn") return make_cudnn(threads, rank, precision);

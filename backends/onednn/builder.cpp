@@ -3,21 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "backends/onednn/kernels.h"
+#include "backends/onednn/kernels_bf16.h"
 
 namespace convoy::onednn {
 
 using Home = BufferSpec::Home;
-
-namespace {
-
-Desc plain_desc(int images, const Shape& s) {
-  return {
-      {images, s.channels, s.height, s.width}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::nchw};
-}
-
-}  // namespace
 
 bool is_reference_name(const std::string& implementation) {
   std::string word;
@@ -34,8 +27,14 @@ bool is_reference_name(const std::string& implementation) {
 }
 
 Builder::Builder(const Program& program, Arena& arena, const CompileOptions& options,
-                 const dnnl::engine& engine, int threads)
-    : program_(program), arena_(arena), options_(options), engine_(engine), threads_(threads) {
+                 const dnnl::engine& engine, int threads, Precision precision)
+    : program_(program),
+      arena_(arena),
+      options_(options),
+      engine_(engine),
+      threads_(threads),
+      map_type_(precision == Precision::bf16 ? dnnl::memory::data_type::bf16
+                                             : dnnl::memory::data_type::f32) {
   const size_t nodes = program.graph.nodes.size();
   tape_.values.resize(nodes);
   tape_.gradients.resize(nodes);
@@ -47,19 +46,21 @@ Builder::Builder(const Program& program, Arena& arena, const CompileOptions& opt
   backward_.resize(nodes);
   remake_.resize(nodes);
   const int output = static_cast<int>(nodes) - 1;
-  images_ = buffer({Home::images, 0, nullptr, false}, plain(0));
-  top_gradient_ = buffer({Home::top_gradient, 0, nullptr, false}, plain(output));
+  images_ = buffer({Home::images, 0, nullptr, false}, given(0));
+  top_gradient_ = buffer({Home::top_gradient, 0, nullptr, false}, given(output));
   scratch_ = buffer({Home::scratch, 0, nullptr, false}, Desc()).buffer;
 }
 
-Desc Builder::plain(int id) const { return plain_desc(program_.images, node(id).shape); }
+Desc Builder::plain(int id, dnnl::memory::data_type type) const {
+  const Shape& s = node(id).shape;
+  return {{program_.images, s.channels, s.height, s.width}, type, dnnl::memory::format_tag::nchw};
+}
 
 std::vector<Desc> Builder::candidate_layouts(int id) const {
-  const Desc home = plain(id);
-  const auto dims = shim::dims_of(home);
+  const auto dims = shim::dims_of(layout(id));
+  const auto type = shim::type_of(layout(id));
   using Tag = dnnl::memory::format_tag;
-  constexpr auto f32 = dnnl::memory::data_type::f32;
-  return {layout(id), Desc(dims, f32, Tag::nChw8c), Desc(dims, f32, Tag::nChw16c), home};
+  return {layout(id), Desc(dims, type, Tag::nChw8c), Desc(dims, type, Tag::nChw16c), plain(id, type)};
 }
 
 dnnl::primitive_attr Builder::attributes() const {
@@ -191,13 +192,16 @@ View Builder::accumulate(int id, const View* mask) {
   std::vector<View> touches = parts;
   touches.push_back(dst);
   if (mask != nullptr) touches.push_back(*mask);
-  const size_t count = dst.desc.get_size() / sizeof(float);
-  own(mask != nullptr ? "sum_mask" : "sum", touches,
-      [parts, dst, count, mask = mask != nullptr ? *mask : View{},
-       source = std::vector<const float*>(parts.size())](const Run& run) mutable {
-        for (size_t i = 0; i < parts.size(); ++i) source[i] = run.at(parts[i]);
-        sum(source, mask ? run.at(mask) : nullptr, run.at(dst), count);
-      });
+  constexpr size_t most_parts = 16;  // no graph has a value with as many readers
+  ensure(parts.size() <= most_parts);
+  own_of(mask != nullptr ? "sum_mask" : "sum", dst, touches,
+         [parts, dst, count = elements_of(dst.desc), mask = mask != nullptr ? *mask : View{}]<class T>(
+             const Run& run, T) {
+           std::array<const T*, most_parts> from{};
+           for (size_t i = 0; i < parts.size(); ++i) from[i] = run.at<T>(parts[i]);
+           sum(std::span<const T* const>(from.data(), parts.size()), mask ? run.at<T>(mask) : nullptr,
+               run.at<T>(dst), count);
+         });
   parts = {dst};
   return dst;
 }
@@ -215,10 +219,9 @@ View Builder::gradient(int id) {
 View Builder::masked_gradient(int relu) {
   if (fuses()) return accumulate(relu, &recalled(relu));
   const View from = gradient(relu), mask = value(relu), to = planned(from.desc);
-  const size_t count = to.desc.get_size() / sizeof(float);
-  own("mask", {from, mask, to}, [=](const Run& run) {
-    const float* const part[] = {run.at(from)};
-    sum(part, run.at(mask), run.at(to), count);
+  own_of("mask", to, {from, mask, to}, [=, count = elements_of(to.desc)]<class T>(const Run& run, T) {
+    const T* const part[] = {run.at<T>(from)};
+    sum(part, run.at<T>(mask), run.at<T>(to), count);
   });
   return to;
 }
@@ -238,13 +241,19 @@ void Builder::decide_fusion() {
   }
 }
 
+bool Builder::only_loss_reads(int id) const {
+  const Node& last = program_.graph.nodes.back();
+  return std::holds_alternative<SoftmaxLoss>(last.op) && last.inputs[0] == id &&
+         readers_[static_cast<size_t>(id)] == 1;
+}
+
 void Builder::emit_forward(int id) {
   struct Visitor {
     Builder& to;
     int id;
     EmitBackward operator()(const Input&) const {
       to.set_value(id, to.images());
-      to.set_layout(id, to.plain(id));
+      to.set_layout(id, to.given(id));
       return {};
     }
     EmitBackward operator()(const Conv& op) const { return emit_conv(to, id, op); }

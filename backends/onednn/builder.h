@@ -24,7 +24,7 @@ namespace convoy::onednn {
 class Builder {
  public:
   Builder(const Program& program, Arena& arena, const CompileOptions& options, const dnnl::engine& engine,
-          int threads);
+          int threads, Precision precision);
   Tape finish();
 
   const Program& program() const { return program_; }
@@ -42,7 +42,10 @@ class Builder {
   View planned(const Desc& desc);
   View fixed(std::span<const float> memory, const Desc& desc);
   View images() const { return images_; }
-  Desc plain(int id) const;  // NCHW of a node's output
+  // NCHW of a node's output: in the numbers that maps are held in, and as callers have it, in f32.
+  Desc plain(int id) const { return plain(id, map_type_); }
+  Desc given(int id) const { return plain(id, dnnl::memory::data_type::f32); }
+  dnnl::memory::data_type map_type() const { return map_type_; }
   // Layouts to try for an operation that works in its source's: that of value `id`, then channel blocks, then plain.
   std::vector<Desc> candidate_layouts(int id) const;
   View in_layout(const View& view, const Desc& wanted);
@@ -69,6 +72,7 @@ class Builder {
   bool is_forgotten(int id) const { return remake_[static_cast<size_t>(id)] != nullptr; }
   View again(int id) const { return is_forgotten(id) ? remake_[static_cast<size_t>(id)]() : value(id); }
   int fused_relu(int id) const { return fused_relu_[static_cast<size_t>(id)]; }
+  bool only_loss_reads(int id) const;
   bool is_fused(int relu) const { return fused_relu(node(relu).inputs[0]) == relu; }  // into its input
   const Desc& layout(int id) const { return layouts_[static_cast<size_t>(id)]; }
   void set_layout(int id, const Desc& desc) { layouts_[static_cast<size_t>(id)] = desc; }
@@ -87,6 +91,9 @@ class Builder {
     push_call(pd.impl_info_str(), primitive, std::move(arguments), pd.scratchpad_desc());
   }
   void own(std::string name, std::vector<View> touches, std::function<void(const Run&)> kernel);
+  // The same of a loop that is written for f32 and for bf16, `kernel(run, T())` with T as `maps` have it.
+  template <class Kernel>
+  void own_of(std::string name, const View& maps, std::vector<View> touches, const Kernel& kernel);
 
   // The first of `count` candidates make(0), make(1), ... that is not one of the library's "ref:" kernels. `make`
   // returns a pair or a primitive descriptor; names(candidate) lists its implementations.
@@ -94,6 +101,7 @@ class Builder {
   auto choose(int id, const char* what, size_t count, const Make& make) const;
 
  private:
+  Desc plain(int id, dnnl::memory::data_type type) const;
   void decide_fusion();
   void emit_forward(int id);
   void emit_backward(int id);
@@ -111,6 +119,7 @@ class Builder {
   CompileOptions options_;
   dnnl::engine engine_;
   int threads_;
+  dnnl::memory::data_type map_type_;
   Tape tape_;
   View images_, top_gradient_;
   int step_ = 0;
@@ -147,6 +156,22 @@ bool is_reference(const T& candidate) {
 template <class A, class B>
 bool is_reference(const std::pair<A, B>& candidate) {
   return is_reference(candidate.first) || (candidate.second && is_reference(candidate.second));
+}
+
+inline size_t elements_of(const Desc& desc) {
+  return desc.get_size() / dnnl::memory::data_type_size(shim::type_of(desc));
+}
+// In whatever layout the library likes, of numbers of `type`.
+inline Desc any_layout(const Desc& desc, dnnl::memory::data_type type) {
+  return {shim::dims_of(desc), type, dnnl::memory::format_tag::any};
+}
+
+template <class Kernel>
+void Builder::own_of(std::string name, const View& maps, std::vector<View> touches, const Kernel& kernel) {
+  if (shim::type_of(maps.desc) == dnnl::memory::data_type::bf16)
+    own(std::move(name), std::move(touches), [kernel](const Run& run) { kernel(run, uint16_t{}); });
+  else
+    own(std::move(name), std::move(touches), [kernel](const Run& run) { kernel(run, float{}); });
 }
 
 template <class Make>

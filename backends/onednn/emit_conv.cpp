@@ -17,7 +17,7 @@ struct ConvDescs {
   shim::Window window;
 };
 
-// Canonical layouts of everything.
+// Canonical layouts of everything: maps in the plan's numbers, parameters in f32 as the arena has them.
 ConvDescs describe(const Builder& to, int id, const Conv& op) {
   const int src = to.node(id).inputs[0];
   const int64_t groups = op.groups, channels = to.node(src).shape.channels;
@@ -37,8 +37,6 @@ ConvDescs describe(const Builder& to, int id, const Conv& op) {
   return d;
 }
 
-Desc any_layout(const Desc& desc) { return {shim::dims_of(desc), f32, memory::format_tag::any}; }
-
 // Layouts of (src, dst) to try for a backward primitive: those that value and gradient have, if the forward pass made
 // them blocked (reorders cost more than a faster kernel saves), then the library's choice, then plain ones.
 struct Maps {
@@ -46,7 +44,7 @@ struct Maps {
 };
 std::vector<Maps> backward_maps(const Builder& to, int id, const ConvDescs& d) {
   const Desc &src = to.layout(to.node(id).inputs[0]), &dst = to.layout(id);
-  std::vector<Maps> maps{{any_layout(d.src), any_layout(d.dst)}, {d.src, d.dst}};
+  std::vector<Maps> maps{{any_layout(d.src, to.map_type()), any_layout(d.dst, to.map_type())}, {d.src, d.dst}};
   if (src != d.src && dst != d.dst) maps.insert(maps.begin(), {src, dst});
   return maps;
 }
@@ -71,16 +69,18 @@ struct Forward {
 Forward forward_primitive(const Builder& to, int id, const ConvDescs& d,
                           const dnnl::primitive_attr& attributes) {
   const auto make = [&](const Desc& src, const Desc& dst, const shim::Window& window) {
-    return shim::conv_forward(to.engine(), to.forward_kind(), src, any_layout(d.weights), d.bias, dst, window,
-                              attributes);
+    return shim::conv_forward(to.engine(), to.forward_kind(), src, any_layout(d.weights, to.map_type()), d.bias,
+                              dst, window, attributes);
   };
   const auto usual = to.choose(id, "forward", 2, [&](size_t plain) {
-    return plain != 0 ? make(d.src, d.dst, d.window) : make(any_layout(d.src), any_layout(d.dst), d.window);
+    return plain != 0 ? make(d.src, d.dst, d.window)
+                      : make(any_layout(d.src, to.map_type()), any_layout(d.dst, to.map_type()), d.window);
   });
-  if (std::string(usual.impl_info_str()).find("gemm") == std::string::npos) return {usual, usual};
+  const bool is_product = std::string(usual.impl_info_str()).find("gemm") != std::string::npos;
+  if (!is_product || to.map_type() != f32) return {usual, usual};
   try {
     const shim::Window bare{d.window.kernel, d.window.strides, {0, 0}};
-    const auto direct = make(padded_maps(d), any_layout(d.dst), bare);
+    const auto direct = make(padded_maps(d), any_layout(d.dst, f32), bare);
     if (std::string(direct.impl_info_str()).starts_with("jit")) return {direct, usual, true};
   } catch (const dnnl::error&) {  // it has none
   }
@@ -130,7 +130,7 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
     const View gradient = to.gradient(id);
     const std::vector<Maps> maps = backward_maps(to, id, d);
     const auto weights_pd = to.choose(id, "weight gradient", maps.size(), [&](size_t i) {
-      return shim::conv_weights(to.engine(), maps[i].src, any_layout(d.weights), d.bias, maps[i].dst,
+      return shim::conv_weights(to.engine(), maps[i].src, any_layout(d.weights, f32), d.bias, maps[i].dst,
                                 d.window, hint, to.attributes());
     });
     const View written = to.param_gradient(n.params[0], d.weights, weights_pd.diff_weights_desc());
@@ -143,8 +143,8 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
     if (!to.wants_gradient(src_id)) return;
 
     const auto data_pd = to.choose(id, "data gradient", maps.size(), [&](size_t i) {
-      return shim::conv_data(to.engine(), maps[i].src, any_layout(d.weights), maps[i].dst, d.window, hint,
-                             to.attributes());
+      return shim::conv_data(to.engine(), maps[i].src, any_layout(d.weights, to.map_type()), maps[i].dst,
+                             d.window, hint, to.attributes());
     });
     const View src_gradient = to.planned(data_pd.diff_src_desc());
     to.call(data_pd, dnnl::convolution_backward_data(data_pd),

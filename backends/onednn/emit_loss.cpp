@@ -20,7 +20,7 @@ EmitBackward emit_dropout(Builder& to, int id, const Dropout& op) {
     to.set_value(id, to.value(src_id));
     return {};
   }
-  const View src = to.in_layout(to.value(src_id), to.plain(id)), dst = to.planned(to.plain(id));
+  const View src = to.in_layout(to.value(src_id), to.given(id)), dst = to.planned(to.given(id));
   const float p = op.p;
   to.own("dropout", {src, dst}, [=](const Run& run) {
     dropout<float>(*run.batch, id, p, elements(run, src), elements(run, dst), run.threads);
@@ -39,7 +39,7 @@ EmitBackward emit_dropout(Builder& to, int id, const Dropout& op) {
 
 EmitBackward emit_loss(Builder& to, int id, const SoftmaxLoss& op) {
   const int src_id = to.node(id).inputs[0];
-  const View logits = to.in_layout(to.value(src_id), to.plain(src_id)), losses = to.planned(to.plain(id));
+  const View logits = to.in_layout(to.value(src_id), to.given(src_id)), losses = to.planned(to.given(id));
   const float smoothing = op.smoothing;
   to.own("softmax_loss", {logits, losses}, [=](const Run& run) {
     softmax_loss<float>(elements(run, logits), run.batch->labels, smoothing, elements(run, losses),

@@ -10,9 +10,7 @@ namespace {
 using dnnl::memory;
 using Pair = std::pair<shim::LrnForward, shim::LrnBackward>;
 
-Desc with_tag(const Desc& desc, memory::format_tag tag) {
-  return {shim::dims_of(desc), memory::data_type::f32, tag};
-}
+Desc with_tag(const Desc& desc, memory::format_tag tag) { return {shim::dims_of(desc), shim::type_of(desc), tag}; }
 
 // Of one of the layouts that library kernels and images come in; block 0 for any other.
 ChannelLayout channel_layout(const Desc& desc) {
@@ -48,10 +46,20 @@ Pair library_pair(const Builder& to, int id, const shim::LrnShape& shape) {
   return {};
 }
 
+// The value's layout in f32 where our own loops know it, else the plain one.
+Desc own_layout(const Builder& to, int id) {
+  using Tag = memory::format_tag;
+  const Desc& desc = to.layout(id);
+  for (const Tag tag : {Tag::nchw, Tag::nhwc, Tag::nChw8c, Tag::nChw16c}) {
+    const Desc same(shim::dims_of(desc), memory::data_type::f32, tag);
+    if (desc == with_tag(desc, tag) && channel_layout(same).block > 0) return same;
+  }
+  return to.given(id);
+}
+
 EmitBackward emit_own(Builder& to, int id, const Lrn& op) {
   const int src_id = to.node(id).inputs[0];
-  const bool known = channel_layout(to.layout(src_id)).block > 0;
-  const View src = to.in_layout(to.value(src_id), known ? to.layout(src_id) : to.plain(src_id));
+  const View src = to.in_layout(to.value(src_id), own_layout(to, src_id));
   const ChannelLayout layout = channel_layout(src.desc);
   const View dst = to.planned(src.desc);
   const Desc scratch_desc({to.threads() * lrn_scratch(layout.channels)}, memory::data_type::f32,

@@ -1,6 +1,7 @@
 // ReLU on its own, and the residual sum with or without one. All operands are brought to the first one's layout.
 #include "backends/onednn/builder.h"
 #include "backends/onednn/kernels.h"
+#include "backends/onednn/kernels_bf16.h"
 
 namespace convoy::onednn {
 
@@ -10,8 +11,9 @@ EmitBackward emit_relu(Builder& to, int id) {
   to.set_layout(id, to.layout(src_id));
   if (!fused) {
     const View src = to.value(src_id), dst = to.planned(src.desc);
-    const size_t count = dst.desc.get_size() / sizeof(float);
-    to.own("relu", {src, dst}, [=](const Run& run) { relu(run.at(src), run.at(dst), count); });
+    to.own_of("relu", src, {src, dst}, [=, count = elements_of(dst.desc)]<class T>(const Run& run, T) {
+      relu(run.at<T>(src), run.at<T>(dst), count);
+    });
     to.set_value(id, dst);
   }
   // A batch norm applies the mask itself, from its workspace.
@@ -27,9 +29,10 @@ EmitBackward emit_add(Builder& to, int id) {
   const int relu_id = to.fused_relu(id);
   const auto made_of = [=, &to](const View& a, const View& other) {
     const View b = to.in_layout(other, a.desc), dst = to.planned(a.desc);
-    const size_t count = dst.desc.get_size() / sizeof(float);
-    to.own(relu_id >= 0 ? "add_relu" : "add", {a, b, dst},
-           [=](const Run& run) { add(run.at(a), run.at(b), run.at(dst), count, relu_id >= 0); });
+    to.own_of(relu_id >= 0 ? "add_relu" : "add", a, {a, b, dst},
+              [=, count = elements_of(dst.desc)]<class T>(const Run& run, T) {
+                add(run.at<T>(a), run.at<T>(b), run.at<T>(dst), count, relu_id >= 0);
+              });
     return dst;
   };
   const View dst = made_of(to.value(inputs[0]), to.value(inputs[1]));

@@ -10,10 +10,9 @@ EmitBackward emit_pool(Builder& to, int id, const Pool& op) {
   const shim::Window window{{op.kernel.height, op.kernel.width},
                             {op.stride.height, op.stride.width},
                             {op.padding.height, op.padding.width}};
-  const Desc any(shim::dims_of(to.plain(id)), dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
   const std::vector<Desc> layouts = to.candidate_layouts(src_id);
   const auto pds = to.choose(id, "pooling", layouts.size(), [&](size_t i) {
-    const Desc& src = layouts[i];
+    const Desc &src = layouts[i], any = any_layout(to.plain(id), shim::type_of(src));
     std::pair<shim::PoolForward, shim::PoolBackward> made;
     made.first = shim::pool_forward(to.engine(), to.forward_kind(), how, src, any, window, to.attributes());
     if (to.training())

@@ -15,11 +15,11 @@ namespace {
 
 using dnnl::memory;
 
-// "avx2" of "jit:avx2", asked of an ordinary f32 convolution: the ISA that this program's kernels use, which may be less
+// "avx2" of "jit:avx2", asked of an ordinary convolution: the ISA that this program's kernels use, which may be less
 // than what the CPU or the library could (AMX has no f32).
-std::string isa_of_kernels(const dnnl::engine& engine) {
-  const auto map = memory::desc({8, 64, 28, 28}, memory::data_type::f32, memory::format_tag::any);
-  const auto weights = memory::desc({64, 64, 3, 3}, memory::data_type::f32, memory::format_tag::any);
+std::string isa_of_kernels(const dnnl::engine& engine, memory::data_type type) {
+  const auto map = memory::desc({8, 64, 28, 28}, type, memory::format_tag::any);
+  const auto weights = memory::desc({64, 64, 3, 3}, type, memory::format_tag::any);
   const auto pd =
       onednn::shim::conv_forward(engine, dnnl::prop_kind::forward_training, map, weights, memory::desc(), map,
                                  {{3, 3}, {1, 1}, {1, 1}}, dnnl::primitive_attr());
@@ -35,12 +35,24 @@ std::string cpu_model() {
   return "unknown CPU";
 }
 
+// bf16 in hardware: where the library would emulate it, it is slower than f32.
+void require_bf16() {
+  const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  require((has & needed) == needed, Exit::usage,
+          "backend onednn computes in bf16 where the CPU does (AVX512-BF16, AMX), which {} does not, or "
+          "ONEDNN_MAX_CPU_ISA hides: give precision.activations=f32, or run on another CPU",
+          cpu_model());
+}
+
 class OnednnBackend final : public Backend {
  public:
-  explicit OnednnBackend(int threads)
+  OnednnBackend(int threads, Precision precision)
       : engine_(dnnl::engine::kind::cpu, 0),
         threads_(threads),
-        isa_(isa_of_kernels(engine_)),
+        precision_(precision),
+        isa_(isa_of_kernels(engine_, precision == Precision::bf16 ? memory::data_type::bf16
+                                                                  : memory::data_type::f32)),
         vector_(threads) {}
 
   DeviceInfo device() const override {
@@ -53,7 +65,7 @@ class OnednnBackend final : public Backend {
   using Backend::compile;
   std::unique_ptr<Plan> compile(const Program& program, Arena& arena,
                                 const CompileOptions& options) override {
-    return std::make_unique<onednn::OnednnPlan>(program, arena, options, engine_, threads_);
+    return std::make_unique<onednn::OnednnPlan>(program, arena, options, engine_, threads_, precision_);
   }
 
   Vector& vector() override { return vector_; }
@@ -61,15 +73,21 @@ class OnednnBackend final : public Backend {
  private:
   dnnl::engine engine_;
   int threads_;
+  Precision precision_;
   std::string isa_;
   HostVector vector_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_onednn(int threads) {
+std::unique_ptr<Backend> make_onednn(int threads, Precision precision) {
   require(threads > 0, Exit::usage, "the onednn backend needs at least one thread, not {}", threads);
-  return std::make_unique<OnednnBackend>(threads);
+  require(precision == Precision::f32 || precision == Precision::bf16, Exit::usage,
+          "backend onednn computes in f32, and in bf16 where the CPU does, and {} is asked for: give "
+          "precision.activations=f32",
+          name_of(precision));
+  if (precision == Precision::bf16) require_bf16();
+  return std::make_unique<OnednnBackend>(threads, precision);
 }
 
 }  // namespace convoy

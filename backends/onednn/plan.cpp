@@ -31,10 +31,10 @@ Threads::Threads(int count) : before_(omp_get_max_threads()) { omp_set_num_threa
 Threads::~Threads() { omp_set_num_threads(before_); }
 
 OnednnPlan::OnednnPlan(const Program& program, Arena& arena, const CompileOptions& options,
-                       const dnnl::engine& engine, int threads)
+                       const dnnl::engine& engine, int threads, Precision precision)
     : program_(program), arena_(arena), engine_(engine), stream_(engine), threads_(threads) {
   const Threads fixed(threads_);
-  tape_ = Builder(program_, arena, options, engine, threads_).finish();
+  tape_ = Builder(program_, arena, options, engine, threads_, precision).finish();
   place_buffers();
   refresh_ = bind(tape_.refresh);
   body_ = bind(tape_.body);

@@ -30,7 +30,7 @@ class Threads {
 class OnednnPlan final : public Plan {
  public:
   OnednnPlan(const Program& program, Arena& arena, const CompileOptions& options, const dnnl::engine& engine,
-             int threads);
+             int threads, Precision precision);
   void train(const Batch& batch, const ReadyFn& ready) override;
   void infer(const Batch& batch) override;
   Totals totals() override;

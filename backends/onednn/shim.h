@@ -42,6 +42,7 @@ using LinearWeights = dnnl::inner_product_backward_weights::primitive_desc;
 
 constexpr bool norm_backward_takes_shift = false;
 inline memory::dims dims_of(const Desc& desc) { return desc.get_dims(); }
+inline memory::data_type type_of(const Desc& desc) { return desc.get_data_type(); }
 inline void append_relu(dnnl::post_ops& ops) { ops.append_eltwise(algorithm::eltwise_relu, 0.0f, 0.0f); }
 
 inline ConvForward conv_forward(const engine& on, prop_kind kind, const Desc& src, const Desc& weights,
@@ -114,6 +115,7 @@ inline LinearWeights linear_weights(const engine& on, const Desc& src, const Des
 
 constexpr bool norm_backward_takes_shift = true;
 inline memory::dims dims_of(const Desc& desc) { return desc.dims(); }
+inline memory::data_type type_of(const Desc& desc) { return desc.data_type(); }
 inline void append_relu(dnnl::post_ops& ops) {
   ops.append_eltwise(1.0f, algorithm::eltwise_relu, 0.0f, 0.0f);
 }

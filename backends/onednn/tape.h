@@ -37,8 +37,9 @@ struct Run {
   const Batch* batch = nullptr;
   Totals* totals = nullptr;
   int threads = 1;
-  float* at(const View& view) const {
-    return reinterpret_cast<float*>((*address)[static_cast<size_t>(view.buffer)] + view.offset);
+  template <class T = float>
+  T* at(const View& view) const {
+    return reinterpret_cast<T*>((*address)[static_cast<size_t>(view.buffer)] + view.offset);
   }
 };
 

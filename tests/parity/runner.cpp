@@ -70,15 +70,16 @@ std::optional<Difference> run_problem(const Problem& problem, Backend& oracle, B
   if (const auto* pool = std::get_if<Pool>(&problem.op); pool != nullptr && pool->kind == Pool::Kind::average)
     unit = static_cast<float>(pool->kernel.height * pool->kernel.width);
   if (exact(problem)) {
-    fill_integers(numbers.images, 1, 3, unit, 2);
-    fill_integers(numbers.top, 2, 3, unit, 2);
+    fill_integers(numbers.images, 1, options.range, unit, options.keep_one_of);
+    fill_integers(numbers.top, 2, options.range, unit, options.keep_one_of);
   } else {
     fill_normal(numbers.images, 1);
     fill_normal(numbers.top, 2);
     options.k = std::max(options.k, 8.0);
   }
   return run_both(
-      program, oracle, subject, numbers, [](Arena& arena) { fill_integers(arena.weights(), 3, 3, 1.0f, 2); },
+      program, oracle, subject, numbers,
+      [&](Arena& arena) { fill_integers(arena.weights(), 3, options.range, 1.0f, options.keep_one_of); },
       options);
 }
 

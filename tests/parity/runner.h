@@ -29,6 +29,9 @@ struct RunOptions {
   bool keep_values = true;  // of the subject; the oracle always keeps
   bool allow_reference_kernels = false;
   double k = 0;
+  // Integers in [-range, range], one of `keep_one_of` of them kept: of few and small ones, sums fit in eight bits too.
+  int range = 3;
+  uint32_t keep_one_of = 2;
   // A planted bug: changes what the subject is given. The oracle has the original.
   std::function<void(Program&)> change_program{};
   std::function<void(Arena&)> change_weights{};
