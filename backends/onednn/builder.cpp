@@ -33,8 +33,7 @@ Builder::Builder(const Program& program, Arena& arena, const CompileOptions& opt
       options_(options),
       engine_(engine),
       threads_(threads),
-      map_type_(precision == Precision::bf16 ? dnnl::memory::data_type::bf16
-                                             : dnnl::memory::data_type::f32) {
+      map_type_(precision == Precision::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32) {
   const size_t nodes = program.graph.nodes.size();
   tape_.values.resize(nodes);
   tape_.gradients.resize(nodes);

@@ -44,7 +44,8 @@ struct Maps {
 };
 std::vector<Maps> backward_maps(const Builder& to, int id, const ConvDescs& d) {
   const Desc &src = to.layout(to.node(id).inputs[0]), &dst = to.layout(id);
-  std::vector<Maps> maps{{any_layout(d.src, to.map_type()), any_layout(d.dst, to.map_type())}, {d.src, d.dst}};
+  std::vector<Maps> maps{{any_layout(d.src, to.map_type()), any_layout(d.dst, to.map_type())},
+                         {d.src, d.dst}};
   if (src != d.src && dst != d.dst) maps.insert(maps.begin(), {src, dst});
   return maps;
 }
@@ -69,8 +70,8 @@ struct Forward {
 Forward forward_primitive(const Builder& to, int id, const ConvDescs& d,
                           const dnnl::primitive_attr& attributes) {
   const auto make = [&](const Desc& src, const Desc& dst, const shim::Window& window) {
-    return shim::conv_forward(to.engine(), to.forward_kind(), src, any_layout(d.weights, to.map_type()), d.bias,
-                              dst, window, attributes);
+    return shim::conv_forward(to.engine(), to.forward_kind(), src, any_layout(d.weights, to.map_type()),
+                              d.bias, dst, window, attributes);
   };
   const auto usual = to.choose(id, "forward", 2, [&](size_t plain) {
     return plain != 0 ? make(d.src, d.dst, d.window)

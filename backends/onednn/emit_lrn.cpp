@@ -10,7 +10,9 @@ namespace {
 using dnnl::memory;
 using Pair = std::pair<shim::LrnForward, shim::LrnBackward>;
 
-Desc with_tag(const Desc& desc, memory::format_tag tag) { return {shim::dims_of(desc), shim::type_of(desc), tag}; }
+Desc with_tag(const Desc& desc, memory::format_tag tag) {
+  return {shim::dims_of(desc), shim::type_of(desc), tag};
+}
 
 // Of one of the layouts that library kernels and images come in; block 0 for any other.
 ChannelLayout channel_layout(const Desc& desc) {

@@ -51,8 +51,8 @@ class OnednnBackend final : public Backend {
       : engine_(dnnl::engine::kind::cpu, 0),
         threads_(threads),
         precision_(precision),
-        isa_(isa_of_kernels(engine_, precision == Precision::bf16 ? memory::data_type::bf16
-                                                                  : memory::data_type::f32)),
+        isa_(isa_of_kernels(engine_,
+                            precision == Precision::bf16 ? memory::data_type::bf16 : memory::data_type::f32)),
         vector_(threads) {}
 
   DeviceInfo device() const override {

@@ -131,7 +131,8 @@ class Bench {
 
   void layers() {
     Trial trial(experiment_, *backend_, Mode::training, 0, {.times_steps = true});
-    sheet_.roofline = measure_roofline(affinity_.threads);
+    // It is that of f32 arithmetic: what matrix units do in 16 bits, nothing here measures.
+    if (precision_of(experiment_) == Precision::f32) sheet_.roofline = measure_roofline(affinity_.threads);
     auto times = time_layers(trial, flags_.rounds, affinity_.threads);
     require(!times.empty(), Exit::usage, "backend {} does not tell its layers' times: choose another",
             flags_.backend);

@@ -19,6 +19,19 @@ namespace {
 
 using Lines = nlohmann::ordered_json;
 
+// What CPU kernels in bf16 use, or why there are none.
+Lines cpu_bf16(int threads) try {
+  return {{"isa", make_backend("onednn", threads, 0, Precision::bf16)->device().isa}};
+} catch (const Error& error) {
+  return {{"trouble", error.what()}};
+}
+
+std::string bf16_text(const Lines& backend) {
+  if (!backend.contains("bf16")) return "";
+  const Lines& bf16 = backend["bf16"];
+  return bf16.contains("isa") ? ", in bf16 " + bf16["isa"].get<std::string>() : ", no bf16";
+}
+
 Lines backends_json(int threads, const GpuReport& gpus) {
   Lines list = Lines::array();
   for (const std::string& name : backend_names()) {
@@ -29,6 +42,7 @@ Lines backends_json(int threads, const GpuReport& gpus) {
                         {"library", device.library},
                         {"isa", device.isa},
                         {"hardware", device.hardware}});
+        if (name == "onednn") list.back()["bf16"] = cpu_bf16(threads);
       } catch (const Error& error) {  // a GPU that looked sound
         trouble = error.what();
       }
@@ -100,10 +114,11 @@ int show(bool json, bool oversubscribe, Communicator& comm) {
   fmt::print("  MPI       {}, {} rank{}\n", comm.library(), comm.size(), comm.size() == 1 ? "" : "s");
   fmt::print("  HDF5      {}\n", tool["libraries"]["hdf5"].get<std::string>());
   for (const Lines& backend : all["backends"])
-    fmt::print("  backend   {:<14} {}\n", backend["name"].get<std::string>(),
+    fmt::print("  backend   {:<14} {}{}\n", backend["name"].get<std::string>(),
                backend.contains("trouble") ? "not here: " + backend["trouble"].get<std::string>()
                                            : fmt::format("{}, {}", backend["library"].get<std::string>(),
-                                                         backend["isa"].get<std::string>()));
+                                                         backend["isa"].get<std::string>()),
+               bf16_text(backend));
   print_gpus(all["gpu"]);
   fmt::print("  host      {}: {}\n", comm.host(), affinity.machine.summary());
   for (const std::string& line : affinity.map) fmt::print("  place     {}\n", line);

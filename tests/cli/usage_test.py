@@ -41,6 +41,10 @@ class Usage(ConvoyTest):
     def test_unknown_backends_are_suggested(self):
         self.refused(64, "train", self.job, *self.sets, "--backend", "onednnn", says=["onednnn", "onednn"])
 
+    def test_bf16_is_refused_where_the_cpu_would_have_to_emulate_it(self):
+        self.refused(64, "train", self.job, *self.sets, "--set", "precision.activations=bf16", env={"ONEDNN_MAX_CPU_ISA": "AVX2"},
+                     says=["AVX512-BF16", "precision.activations=f32"])
+
     def test_a_misspelt_key_names_file_and_line(self):
         job = self.folder / "misspelt.toml"
         job.write_text(self.job.read_text().replace("workers = 4", "workes = 4"))

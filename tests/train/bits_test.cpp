@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "backends/registry.h"
 #include "base/error.h"
 #include "train/optimizer.h"
 #include "world.h"
@@ -167,6 +168,22 @@ TEST_CASE("oneDNN gives the same weights on these ranks as on one") {
   Run run = run_with("sgd");
   run.placement.backends = {"onednn"};
   CHECK(train_on(world(), run).digest == digest_alone(run));
+}
+
+TEST_CASE("oneDNN in bf16 gives the same weights on these ranks as on one") {
+  try {
+    make_backend("onednn", 1, 0, Precision::bf16);
+  } catch (const Error& error) {
+    WARN("SKIPPED: training in bf16: " << error.what());
+    return;
+  }
+  Run run = run_with("sgd");
+  run.placement.backends = {"onednn"};
+  const std::string f32 = digest_alone(run);
+  run.experiment.precision.activations = "bf16";
+  const std::string expected = digest_alone(run);
+  CHECK(train_on(world(), run).digest == expected);
+  CHECK(world().gather(expected).front() != world().gather(f32).front());
 }
 
 TEST_CASE("oneDNN: killed and resumed on these ranks, and on one") {
