@@ -191,8 +191,10 @@ View Builder::accumulate(int id, const View* mask) {
   std::vector<View> touches = parts;
   touches.push_back(dst);
   if (mask != nullptr) touches.push_back(*mask);
-  constexpr size_t most_parts = 16;  // no graph has a value with as many readers
-  ensure(parts.size() <= most_parts);
+  constexpr size_t most_parts = 16;  // readers of one value
+  require(parts.size() <= most_parts,
+          "{} of {} is read by {} nodes; the onednn backend sums the gradients of {}", node(id).name,
+          program_.graph.name, parts.size(), most_parts);
   own_of(mask != nullptr ? "sum_mask" : "sum", dst, touches,
          [parts, dst, count = elements_of(dst.desc), mask = mask != nullptr ? *mask : View{}]<class T>(
              const Run& run, T) {

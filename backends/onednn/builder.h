@@ -7,6 +7,7 @@
 // buffer is overwritten in place only when nobody else still holds it, and never under CompileOptions::keep_values.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>

@@ -46,7 +46,8 @@ std::vector<Maps> backward_maps(const Builder& to, int id, const ConvDescs& d) {
   const Desc &src = to.layout(to.node(id).inputs[0]), &dst = to.layout(id);
   std::vector<Maps> maps{{any_layout(d.src, to.map_type()), any_layout(d.dst, to.map_type())},
                          {d.src, d.dst}};
-  if (src != d.src && dst != d.dst) maps.insert(maps.begin(), {src, dst});
+  const bool same_type = shim::type_of(src) == to.map_type() && shim::type_of(dst) == to.map_type();
+  if (same_type && src != d.src && dst != d.dst) maps.insert(maps.begin(), {src, dst});
   return maps;
 }
 
@@ -64,7 +65,7 @@ struct Forward {
   bool padded = false;     // pd wants plain maps with the zeros around them, and pads nothing itself
 };
 
-// Layouts of the library's choice, or else plain ones. Where it would call a matrix product (AlexNet's first layer: padding
+// Layouts of the library's choice, or else plain ones. Where it would, in f32, call a matrix product (AlexNet's first layer: padding
 // beyond what its direct kernels do), maps that are padded beforehand get a direct kernel: about twice as fast, and
 // what it leaves behind is in blocks, not in plain maps for slow pooling.
 Forward forward_primitive(const Builder& to, int id, const ConvDescs& d,

@@ -45,8 +45,8 @@ EmitBackward emit_linear(Builder& to, int id, const Linear& op) {
     const Node& n = to.node(id);
     const View gradient{to.in_layout(to.gradient(id), to.plain(id)).buffer, dst_gradient_desc};
     const auto weights_pd = to.choose(id, "weight gradient", 2, [&](size_t any) {
-      return shim::linear_weights(to.engine(), src_desc, any != 0 ? weights_any : weights, bias_desc,
-                                  dst_gradient_desc, pd, to.attributes());
+      return shim::linear_weights(to.engine(), src_desc, any != 0 ? any_layout(weights, f32) : weights,
+                                  bias_desc, dst_gradient_desc, pd, to.attributes());
     });
     const View written = to.param_gradient(n.params[0], weights, weights_pd.diff_weights_desc());
     to.call(weights_pd, dnnl::inner_product_backward_weights(weights_pd),

@@ -76,7 +76,7 @@ Desc matrix_of(int64_t rows, int64_t columns, memory::format_tag tag) { return {
 
 std::optional<EmitBackward> emit_small_conv(Builder& to, int id, const Conv& op, const Desc& src_maps,
                                             const Desc& dst_maps) {
-  if (!worth_it(to, id, op)) return std::nullopt;
+  if (to.map_type() != f32 || !worth_it(to, id, op)) return std::nullopt;
   const std::optional<Toeplitz> t = toeplitz(op, src_maps, dst_maps);
   if (!t) return std::nullopt;
   const Node& node = to.node(id);

@@ -75,8 +75,8 @@ void sum(std::span<const uint16_t* const> parts, const uint16_t* mask, uint16_t*
   } else {  // element by element, since dst may be any of the parts
     in_pieces(count, [=](int64_t at, int64_t n) {
       for (int64_t i = at; i < at + n; ++i) {
-        float total = 0.0f;
-        for (const uint16_t* part : parts) total += Bf16::unpack(part[i]);
+        float total = Bf16::unpack(parts[0][i]);
+        for (const uint16_t* part : parts.subspan(1)) total += Bf16::unpack(part[i]);
         dst[i] = mask != nullptr && Bf16::unpack(mask[i]) <= 0.0f ? uint16_t{0} : Bf16::pack(total);
       }
     });

@@ -40,8 +40,8 @@ void require_bf16() {
   const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
   require((has & needed) == needed, Exit::usage,
-          "backend onednn computes in bf16 where the CPU does (AVX512-BF16, AMX), which {} does not, or "
-          "ONEDNN_MAX_CPU_ISA hides: give precision.activations=f32, or run on another CPU",
+          "backend onednn computes in bf16 on CPUs that have it (AVX512-BF16, AMX); {} has not, or "
+          "ONEDNN_MAX_CPU_ISA hides it: run on another CPU, or give precision.activations=f32",
           cpu_model());
 }
 
@@ -84,7 +84,7 @@ std::unique_ptr<Backend> make_onednn(int threads, Precision precision) {
   require(threads > 0, Exit::usage, "the onednn backend needs at least one thread, not {}", threads);
   require(precision == Precision::f32 || precision == Precision::bf16, Exit::usage,
           "backend onednn computes in f32, and in bf16 where the CPU does, and {} is asked for: give "
-          "precision.activations=f32",
+          "precision.activations=f32 or bf16",
           name_of(precision));
   if (precision == Precision::bf16) require_bf16();
   return std::make_unique<OnednnBackend>(threads, precision);

@@ -1,7 +1,8 @@
 // The CPU backend on oneDNN, 2.6 or 3.x. A plan's primitives are made once, in layouts of the library's choice; all
 // values and gradients live in one planned arena, all primitives share one scratchpad. The same thread count gives the
-// same bits; another one may not (the library splits the weight gradients' sums by threads). In bf16, maps and their
-// gradients are held in 16 bits and multiplied as such; weights, their gradients, statistics and what the loss reads stay f32.
+// same bits; another one may not (the library splits the weight gradients' sums by threads). In bf16, maps and
+// their gradients are held in 16 bits and multiplied with copies of the weights in 16 bits; the arena (weights, their gradients,
+// statistics), dropout and what the loss reads stay f32.
 #pragma once
 
 #include <memory>

@@ -32,12 +32,7 @@ Threads::~Threads() { omp_set_num_threads(before_); }
 
 OnednnPlan::OnednnPlan(const Program& program, Arena& arena, const CompileOptions& options,
                        const dnnl::engine& engine, int threads, Precision precision)
-    : program_(program),
-      arena_(arena),
-      engine_(engine),
-      stream_(engine),
-      threads_(threads),
-      precision_(precision) {
+    : program_(program), arena_(arena), engine_(engine), stream_(engine), threads_(threads) {
   const Threads fixed(threads_);
   tape_ = Builder(program_, arena, options, engine, threads_, precision).finish();
   place_buffers();
@@ -213,10 +208,8 @@ PlanInfo OnednnPlan::info() const {
   for (size_t s = 0; s < program_.steps.size(); ++s) {
     const Step& step = program_.steps[s];
     std::vector<std::string> names;
-    const Cost cost = cost_of(program_, step);  // its bytes are those of f32
-    StepInfo line{
-        step.node, step.pass, "", cost.flops, precision_ == Precision::bf16 ? cost.bytes / 2 : cost.bytes,
-        0,         {}};
+    const Cost cost = cost_of(program_, step);
+    StepInfo line{step.node, step.pass, "", cost.flops, cost.bytes, 0, {}};
     const auto took = [&](const Instruction& instruction, double seconds) {
       if (!timed_) return;
       line.seconds += seconds;

@@ -57,7 +57,6 @@ class OnednnPlan final : public Plan {
   dnnl::engine engine_;
   dnnl::stream stream_;
   int threads_;
-  Precision precision_;
   Tape tape_;
   size_t planned_bytes_ = 0, persistent_bytes_ = 0;
   Buffer planned_{nullptr, nullptr}, persistent_{nullptr, nullptr}, scratch_{nullptr, nullptr};

@@ -76,6 +76,7 @@ class Bench {
   Json context() const {
     const DeviceInfo device = backend_->device();
     return {{"date", utc_now()},
+            {"precision", name_of(precision_of(experiment_))},
             {"host_name", comm_.host()},
             {"executable", "convoy"},
             {"num_cpus", std::thread::hardware_concurrency()},
@@ -132,7 +133,12 @@ class Bench {
   void layers() {
     Trial trial(experiment_, *backend_, Mode::training, 0, {.times_steps = true});
     // It is that of f32 arithmetic: what matrix units do in 16 bits, nothing here measures.
-    if (precision_of(experiment_) == Precision::f32) sheet_.roofline = measure_roofline(affinity_.threads);
+    const Precision precision = precision_of(experiment_);
+    if (precision == Precision::f32)
+      sheet_.roofline = measure_roofline(affinity_.threads);
+    else
+      flags_.voice.log().info("no share of a roofline: it is measured in f32, and this job computes in {}",
+                              name_of(precision));
     auto times = time_layers(trial, flags_.rounds, affinity_.threads);
     require(!times.empty(), Exit::usage, "backend {} does not tell its layers' times: choose another",
             flags_.backend);

@@ -17,6 +17,7 @@
 #include "comm/affinity.h"
 #include "simulate/closed_form.h"
 #include "train/experiment_fields.h"
+#include "train/port_options.h"
 
 namespace convoy::cli {
 namespace {
@@ -36,7 +37,8 @@ std::string number(const char* key, double value, const std::string& source, boo
 int calibrate(const Flags& flags, Communicator& comm) {
   const Experiment experiment = parse_experiment(flags.job, flags.overrides);
   const Affinity affinity = place(comm, {.threads = flags.threads, .allow_overlap = flags.oversubscribe});
-  const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend));
+  const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend),
+                                    precision_of(experiment));
   const auto hosts = comm.gather(comm.host());
   const auto on_first = static_cast<int>(std::ranges::count(hosts, hosts.front()));
   require(comm.size() % on_first == 0, Exit::usage,

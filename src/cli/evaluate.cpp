@@ -108,7 +108,8 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = flags.threads, .allow_overlap = flags.oversubscribe});
   for (const std::string& line : affinity.map) log.detail("{}", line);
-  const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend));
+  const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend),
+                                    precision_of(experiment));
   Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
   const int64_t step = load_everywhere(model, arena, comm, log);
   const auto plan = backend->compile(program, arena);

@@ -22,14 +22,14 @@ using Lines = nlohmann::ordered_json;
 // What CPU kernels in bf16 use, or why there are none.
 Lines cpu_bf16(int threads) try {
   return {{"isa", make_backend("onednn", threads, 0, Precision::bf16)->device().isa}};
-} catch (const Error& error) {
+} catch (const std::exception& error) {
   return {{"trouble", error.what()}};
 }
 
 std::string bf16_text(const Lines& backend) {
   if (!backend.contains("bf16")) return "";
   const Lines& bf16 = backend["bf16"];
-  return bf16.contains("isa") ? ", in bf16 " + bf16["isa"].get<std::string>() : ", no bf16";
+  return bf16.contains("isa") ? ", in bf16 " + bf16["isa"].get<std::string>() : ", no bf16 on this CPU";
 }
 
 Lines backends_json(int threads, const GpuReport& gpus) {

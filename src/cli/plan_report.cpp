@@ -11,8 +11,8 @@
 namespace convoy::cli {
 namespace {
 
-int64_t bytes_of(const Program& program, int node) {
-  return program.graph.nodes[static_cast<size_t>(node)].shape.elements() * program.images * 4;
+int64_t bytes_of(const Program& program, int node, int64_t each) {
+  return program.graph.nodes[static_cast<size_t>(node)].shape.elements() * program.images * each;
 }
 
 bool covers(const LiveRange& range, int step) {
@@ -20,13 +20,13 @@ bool covers(const LiveRange& range, int step) {
 }
 
 // Values and gradients that are alive while each step runs: nothing that computes the Program can hold less.
-std::vector<int64_t> live_bytes(const Program& program) {
+std::vector<int64_t> live_bytes(const Program& program, int64_t each) {
   std::vector<int64_t> bytes(program.steps.size(), 0);
   for (int step = 0; step < static_cast<int>(bytes.size()); ++step)
     for (int node = 0; node < static_cast<int>(program.graph.nodes.size()); ++node) {
       const auto n = static_cast<size_t>(node);
       const int copies = covers(program.values[n], step) + covers(program.gradients[n], step);
-      bytes[static_cast<size_t>(step)] += copies * bytes_of(program, node);
+      bytes[static_cast<size_t>(step)] += copies * bytes_of(program, node, each);
     }
   return bytes;
 }
@@ -54,7 +54,9 @@ PlanReport make_plan_report(const Experiment& experiment, const Sets& sets, cons
       .costs = {},
       .optimizer = make_optimizer(experiment.optimizer)};
   const Layout& layout = report.program.layout;
-  report.live = live_bytes(report.program);
+  const Precision precision = precision_of(experiment);
+  report.live =
+      live_bytes(report.program, precision == Precision::bf16 || precision == Precision::fp16 ? 2 : 4);
   report.costs = cost_of(report.program);
   report.classes = classes_of(graph);
   report.arena_bytes = static_cast<uint64_t>(layout.elements) * 4 *

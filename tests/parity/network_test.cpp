@@ -5,6 +5,7 @@
 
 #include "backends/check/check.h"
 #include "backends/registry.h"
+#include "bf16.h"
 #include "net/alexnet.h"
 #include "net/resnet.h"
 #include "runner.h"
@@ -71,25 +72,35 @@ Graph small_resnet(int depth, ResnetOptions::Variant variant, int group = 0) {
 
 }  // namespace
 
-TEST_CASE("fused plans are exact on integers") {
-  const std::string name = GENERATE(from_range(subject_backends()));
-  INFO(name);
-  const auto oracle = make_backend("reference", 2), subject = make_backend(name, 2);
+// Of images one of `keep_images` numbers, of weights one of `keep_weights`: the rest are zero.
+void check_exact(Backend& subject, uint32_t keep_images, uint32_t keep_weights) {
+  const auto oracle = make_backend("reference", 2);
   LowerOptions lowering;
   lowering.input_gradient = true;
   const Program program = lower(every_fusion(), 2, lowering);
   Numbers numbers;
   numbers.images.resize(2 * 3 * 12 * 12);
   numbers.top.resize(2 * 7);
-  fill_integers(numbers.images, 1, 1);
+  fill_integers(numbers.images, 1, 1, 1.0f, keep_images);
   fill_integers(numbers.top, 2, 1);
   for (bool keep_values : {true, false}) {
-    const auto difference = run_both(program, *oracle, *subject, numbers,
-                                     [](Arena& arena) { fill_integers(arena.weights(), 3, 1, 1.0f, 4); },
-                                     {.keep_values = keep_values});
+    const auto difference =
+        run_both(program, *oracle, subject, numbers,
+                 [&](Arena& arena) { fill_integers(arena.weights(), 3, 1, 1.0f, keep_weights); },
+                 {.keep_values = keep_values});
     INFO((difference ? difference->text() : ""));
     CHECK_FALSE(difference.has_value());
   }
+}
+
+TEST_CASE("fused plans are exact on integers") {
+  const std::string name = GENERATE(from_range(subject_backends()));
+  INFO(name);
+  check_exact(*make_backend(name, 2), 1, 4);
+}
+
+TEST_CASE("fused plans in bf16 are exact on integers whose sums fit in eight bits") {
+  if (const auto subject = bf16_backend(2)) check_exact(*subject, 4, 8);
 }
 
 TEST_CASE("the backends agree with the reference on whole networks") {
@@ -115,7 +126,10 @@ TEST_CASE("the backends agree with the reference on whole networks") {
 }
 
 TEST_CASE("values made again for the backward pass change no bit and need less memory") {
-  const auto backend = make_backend("onednn", 2);
+  const Precision precision = GENERATE(Precision::f32, Precision::bf16);
+  INFO(name_of(precision));
+  const auto backend = precision == Precision::bf16 ? bf16_backend(2) : make_backend("onednn", 2);
+  if (backend == nullptr) return;
   AlexnetOptions normed;
   normed.kind = AlexnetOptions::Kind::bn;
   normed.input = 67;

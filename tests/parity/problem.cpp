@@ -148,23 +148,27 @@ std::vector<Problem> problems_of(const Graph& graph, int images) {
   return problems;
 }
 
-Graph graph_of(const Problem& problem) {
+Graph graph_of(const Problem& problem, bool behind_conv) {
   GraphBuilder g(problem.text(), problem.src);
+  const int from =
+      behind_conv ? g.conv("identity", 0, Conv{problem.src.channels, {1, 1}, {1, 1}, {0, 0}, 1, false}, {})
+                  : 0;
   struct {
     GraphBuilder& g;
+    int from;
     void operator()(const Input&) const {}
-    void operator()(const Conv& op) const { g.conv("conv", 0, op, {}); }
-    void operator()(const BatchNorm& op) const { g.batchnorm("norm", 0, op); }
-    void operator()(const Relu&) const { g.relu("relu", 0); }
+    void operator()(const Conv& op) const { g.conv("conv", from, op, {}); }
+    void operator()(const BatchNorm& op) const { g.batchnorm("norm", from, op); }
+    void operator()(const Relu&) const { g.relu("relu", from); }
     void operator()(const Add&) const {
-      g.add("add", 0, g.pool("copy", 0, Pool{.kernel = {}, .stride = {}}));
+      g.add("add", from, g.pool("copy", from, Pool{.kernel = {}, .stride = {}}));
     }
-    void operator()(const Pool& op) const { g.pool("pool", 0, op); }
-    void operator()(const Lrn& op) const { g.lrn("lrn", 0, op); }
-    void operator()(const Linear& op) const { g.linear("linear", 0, op, {}); }
-    void operator()(const Dropout& op) const { g.dropout("dropout", 0, op.p); }
-    void operator()(const SoftmaxLoss& op) const { g.softmax_loss("loss", 0, op.smoothing); }
-  } append{g};
+    void operator()(const Pool& op) const { g.pool("pool", from, op); }
+    void operator()(const Lrn& op) const { g.lrn("lrn", from, op); }
+    void operator()(const Linear& op) const { g.linear("linear", from, op, {}); }
+    void operator()(const Dropout& op) const { g.dropout("dropout", from, op.p); }
+    void operator()(const SoftmaxLoss& op) const { g.softmax_loss("loss", from, op.smoothing); }
+  } append{g, from};
   std::visit(append, problem.op);
   return g.finish();
 }

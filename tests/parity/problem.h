@@ -28,8 +28,9 @@ std::vector<Problem> read_problems(const std::string& file);
 std::vector<Problem> problems_of(const Graph& graph, int images);
 
 // A graph of this operation alone between an input and the caller's top gradient. The second operand of Add is the
-// input again, by way of a pooling of 1x1.
-Graph graph_of(const Problem& problem);
+// input again, by way of a pooling of 1x1. behind_conv: a convolution of 1x1 before it, parameter 0, which makes layout and
+// type of what it reads the backend's own.
+Graph graph_of(const Problem& problem, bool behind_conv = false);
 
 // Does f32 arithmetic on small integers leave no room for rounding?
 bool exact(const Problem& problem);

@@ -58,7 +58,7 @@ std::optional<Difference> run_problem(const Problem& problem, Backend& oracle, B
                                       RunOptions options) {
   LowerOptions lowering;
   lowering.input_gradient = true;
-  const Program program = lower(graph_of(problem), problem.images, lowering);
+  const Program program = lower(graph_of(problem, options.behind_conv), problem.images, lowering);
   Numbers numbers;
   numbers.images.resize(static_cast<size_t>(problem.src.elements() * problem.images));
   numbers.labels.resize(static_cast<size_t>(problem.images));
@@ -79,7 +79,13 @@ std::optional<Difference> run_problem(const Problem& problem, Backend& oracle, B
   }
   return run_both(
       program, oracle, subject, numbers,
-      [&](Arena& arena) { fill_integers(arena.weights(), 3, options.range, 1.0f, options.keep_one_of); },
+      [&](Arena& arena) {
+        fill_integers(arena.weights(), 3, options.range, 1.0f, options.keep_one_of);
+        if (!options.behind_conv) return;
+        const std::span<float> identity = arena.param(0);
+        const auto channels = static_cast<size_t>(problem.src.channels);
+        for (size_t i = 0; i < identity.size(); ++i) identity[i] = i % (channels + 1) == 0 ? 1.0f : 0.0f;
+      },
       options);
 }
 

@@ -56,11 +56,12 @@ struct Named {
 };
 
 // One step of `graph` on `backend`, and what it has made.
-inline std::vector<Named> train(const Graph& graph, Backend& backend, float loss_scale) {
+inline std::vector<Named> train(const Graph& graph, Backend& backend, float loss_scale,
+                                const CompileOptions& options = {.allow_reference_kernels = true}) {
   const Program program = lower(graph, images, {.input_gradient = true});
   Arena arena(graph, program.layout, 0);
   arena.initialize(3);
-  const auto plan = backend.compile(program, arena, {.allow_reference_kernels = true});
+  const auto plan = backend.compile(program, arena, options);
   std::vector<float> pixels(static_cast<size_t>(images * graph.nodes[0].shape.elements()));
   const Random random(3, 1);
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(2 * unit(random.bits(i)) - 1);

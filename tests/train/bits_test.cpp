@@ -181,6 +181,7 @@ TEST_CASE("oneDNN in bf16 gives the same weights on these ranks as on one") {
   run.placement.backends = {"onednn"};
   const std::string f32 = digest_alone(run);
   run.experiment.precision.activations = "bf16";
+  run.precision = Precision::bf16;
   const std::string expected = digest_alone(run);
   CHECK(train_on(world(), run).digest == expected);
   CHECK(world().gather(expected).front() != world().gather(f32).front());

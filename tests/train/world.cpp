@@ -3,7 +3,6 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "train/network.h"
-#include "train/port_options.h"
 
 namespace convoy::testing {
 namespace {
@@ -85,8 +84,8 @@ Outcome train_on(Communicator& comm, const Run& run) {
   const Graph graph = tiny_graph(run.experiment.network);
   const Placement placement =
       place(run.experiment.minibatch.workers, comm.size(), run.placement, workers_together(run.experiment));
-  std::unique_ptr<Backend> backend = make_backend(placement.backends.at(static_cast<size_t>(comm.rank())),
-                                                  run.threads, 0, precision_of(run.experiment));
+  std::unique_ptr<Backend> backend =
+      make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), run.threads, 0, run.precision);
   if (run.wrap) backend = run.wrap(std::move(backend));
   const MinibatchOptions runs = runs_of(run.experiment);
   TinyLoader images(true, runs.workers, runs.images);

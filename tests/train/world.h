@@ -46,6 +46,7 @@ struct Run {
   PlacementOptions placement{.backends = {"reference"}};
   CheckpointPolicy checkpoints;  // .directory empty: none
   int threads = 1;
+  Precision precision = Precision::f32;  // of the backend, whatever the experiment says
   int64_t dies_at = -1;
   Record* record = nullptr;
   const std::atomic<bool>* stop = nullptr;
