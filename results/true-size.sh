@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # One step of the papers' own size on this machine, the job files unchanged: all images of the minibatch at full resolution,
-# all of its workers. The image set is synthetic (34,000 pictures); 1 and 2 ranks must end with the same weights.
+# all of its workers. The image set is synthetic (34,000 pictures); 1 and 2 ranks must end with the same weights: they have one
+# thread each, as equal bits need equal plans. akiba runs on one rank of all cores.
 #   results/true-size.sh FOLDER [CASE ...]     cases: alexnet-1 alexnet-2 goyal-1 goyal-2 akiba-1 akiba-112 (hours in all)
 # Prints a line a case: command, seconds of the step, peak memory of all ranks, digest of the weights after it.
 set -euo pipefail
@@ -24,11 +25,13 @@ for case in "${@:-alexnet-1}"; do
     *) echo "true-size.sh: no case $case" >&2; exit 64 ;;
   esac
   ranks=${case##*-}
+  threads=1
   if [ "$ranks" = 112 ]; then ranks=1; sets=(--set network.input=112 --set data.resize=128); fi
+  if [ "$job" = akiba-15min ]; then threads=$(nproc); fi
   run=$folder/$case
   rm -rf "$run"
   command=("$convoy" train "jobs/$job.toml" --train "$folder/set/train" --set network.classes=1000 "${sets[@]}"
-    --stop-after 1 --checkpoint-epochs 0 --threads $((2 / ranks)) --out "$run" --quiet)
+    --stop-after 1 --checkpoint-epochs 0 --threads "$threads" --out "$run" --quiet)
   if [ "$ranks" -gt 1 ]; then command=(mpirun -n "$ranks" --bind-to none "${command[@]}"); fi
   status=0
   "${command[@]}" 2>"$run.err" || status=$?

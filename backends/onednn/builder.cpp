@@ -41,6 +41,8 @@ Builder::Builder(const Program& program, Arena& arena, const CompileOptions& opt
   layouts_.resize(nodes);
   fused_relu_.assign(nodes, -1);
   readers_.assign(nodes, 0);
+  last_reader_.assign(nodes, -1);
+  folded_into_.assign(nodes, -1);
   contributions_.resize(nodes);
   backward_.resize(nodes);
   remake_.resize(nodes);
@@ -119,6 +121,33 @@ View Builder::weight(int param, const Desc& canonical, const Desc& wanted, int64
   copies.push_back(buffer({Home::persistent, wanted.get_size(), nullptr, false}, wanted));
   tape_.refresh.push_back(reorder(home, copies.back()));
   return copies.back();
+}
+
+View Builder::scaled_weight(int param, const Desc& canonical, const Desc& wanted, ChannelFactor factor) {
+  if (scaled_ < 0) scaled_ = buffer({Home::persistent, 0, nullptr, false}, Desc()).buffer;
+  BufferSpec& room = tape_.buffers[static_cast<size_t>(scaled_)];  // one for all, each in its turn
+  room.bytes = std::max(room.bytes, canonical.get_size());
+  const View scaled{scaled_, canonical},
+      made = buffer({Home::persistent, wanted.get_size(), nullptr, false}, wanted);
+  const dnnl::memory::dims dims = shim::dims_of(canonical);  // O I H W, or G O I H W
+  const int64_t outputs = dims.size() == 5 ? dims[0] * dims[1] : dims[0];
+  const int64_t each = static_cast<int64_t>(arena_.param(param).size()) / outputs;
+  tape_.refresh.push_back({step_,
+                           "convoy:scale",
+                           {},
+                           {},
+                           [=, from = arena_.param(param), factor = std::move(factor)](const Run& run) {
+                             float* to = run.at(scaled);
+#pragma omp parallel for schedule(static)
+                             for (int64_t o = 0; o < outputs; ++o) {
+                               const auto by = static_cast<float>(factor(static_cast<size_t>(o)));
+                               for (int64_t i = o * each; i < (o + 1) * each; ++i)
+                                 to[i] = by * from[static_cast<size_t>(i)];
+                             }
+                           },
+                           {scaled}});
+  tape_.refresh.push_back(reorder(scaled, made));
+  return made;
 }
 
 View Builder::derived(std::string name, const View& weights, const Desc& desc,
@@ -229,8 +258,11 @@ View Builder::masked_gradient(int relu) {
 
 void Builder::decide_fusion() {
   const auto& nodes = program_.graph.nodes;
-  for (const Node& n : nodes)
-    for (int input : n.inputs) ++readers_[static_cast<size_t>(input)];
+  for (size_t id = 0; id < nodes.size(); ++id)
+    for (int input : nodes[id].inputs) {
+      ++readers_[static_cast<size_t>(input)];
+      last_reader_[static_cast<size_t>(input)] = static_cast<int>(id);
+    }
   if (!fuses()) return;
   for (size_t id = 0; id < nodes.size(); ++id) {
     if (!std::holds_alternative<Relu>(nodes[id].op)) continue;
@@ -240,6 +272,10 @@ void Builder::decide_fusion() {
                      std::holds_alternative<Add>(op) || std::holds_alternative<Linear>(op);
     if (can && readers_[input] == 1) fused_relu_[input] = static_cast<int>(id);
   }
+}
+
+int Builder::only_reader(int id) const {
+  return readers_[static_cast<size_t>(id)] == 1 ? last_reader_[static_cast<size_t>(id)] : -1;
 }
 
 bool Builder::only_loss_reads(int id) const {
@@ -281,6 +317,7 @@ void Builder::emit_backward(int id) {
 
 std::string Builder::note(const Step& step) const {
   const Node& n = node(step.node);
+  if (is_folded(step.node)) return "fused into " + node(folded_into_[static_cast<size_t>(step.node)]).name;
   if (std::holds_alternative<Relu>(n.op)) return "fused into " + node(n.inputs[0]).name;
   if (std::holds_alternative<Add>(n.op)) return "one gradient for both inputs";
   return "none";

@@ -22,6 +22,8 @@
 
 namespace convoy::onednn {
 
+using ChannelFactor = std::function<double(size_t channel)>;
+
 class Builder {
  public:
   Builder(const Program& program, Arena& arena, const CompileOptions& options, const dnnl::engine& engine,
@@ -52,6 +54,8 @@ class Builder {
   View in_layout(const View& view, const Desc& wanted);
   // A parameter in the layout that a primitive wants, which uses every number of it `uses` times a run.
   View weight(int param, const Desc& canonical, const Desc& wanted, int64_t uses);
+  // The same in inference, each output's weights multiplied by factor(output).
+  View scaled_weight(int param, const Desc& canonical, const Desc& wanted, ChannelFactor factor);
   // What an own loop makes of weights, once they have changed.
   View derived(std::string name, const View& weights, const Desc& desc,
                std::function<void(const float* from, float* made)> make);
@@ -74,6 +78,10 @@ class Builder {
   View again(int id) const { return is_forgotten(id) ? remake_[static_cast<size_t>(id)]() : value(id); }
   int fused_relu(int id) const { return fused_relu_[static_cast<size_t>(id)]; }
   bool only_loss_reads(int id) const;
+  int only_reader(int id) const;  // or -1
+  // In inference a convolution may compute what follows it as well (conv_tail.h): `id` is computed by `conv`.
+  void set_folded(int id, int conv) { folded_into_[static_cast<size_t>(id)] = conv; }
+  bool is_folded(int id) const { return folded_into_[static_cast<size_t>(id)] >= 0; }
   bool is_fused(int relu) const { return fused_relu(node(relu).inputs[0]) == relu; }  // into its input
   const Desc& layout(int id) const { return layouts_[static_cast<size_t>(id)]; }
   void set_layout(int id, const Desc& desc) { layouts_[static_cast<size_t>(id)] = desc; }
@@ -125,8 +133,10 @@ class Builder {
   View images_, top_gradient_;
   int step_ = 0;
   int scratch_ = -1;                                  // the scratchpad's buffer
+  int scaled_ = -1;                                   // of weights on their way into another layout
   std::vector<Desc> layouts_;                         // by node
   std::vector<int> fused_relu_, readers_;             // by node
+  std::vector<int> last_reader_, folded_into_;        // by node, or -1
   std::vector<std::vector<View>> contributions_;      // by node
   std::vector<std::function<View()>> remake_;         // by node
   std::vector<int> holders_;                          // by buffer: values whose gradient it is part of

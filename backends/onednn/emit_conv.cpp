@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backends/onednn/builder.h"
+#include "backends/onednn/conv_tail.h"
 #include "backends/onednn/kernels.h"
 
 namespace convoy::onednn {
@@ -114,18 +115,30 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
   const auto [pd, hint, padded] = forward_primitive(to, id, d, attributes);
   if (!padded)
     if (auto small = emit_small_conv(to, id, op, pd.src_desc(), pd.dst_desc())) return *small;
+  const auto with_tail = [&](const Desc& bias, const dnnl::primitive_attr& tail_attributes) {
+    const shim::Window bare{d.window.kernel, d.window.strides, {0, 0}};
+    return shim::conv_forward(to.engine(), to.forward_kind(), pd.src_desc(),
+                              any_layout(d.weights, to.map_type()), bias, pd.dst_desc(),
+                              padded ? bare : d.window, tail_attributes);
+  };
+  const ConvTail tail = conv_tail(to, id, pd, with_tail);
+  const bool folds = tail.last >= 0;
   const View given = to.in_layout(to.value(src_id), padded ? d.src : pd.src_desc());
   const View src = padded ? pad_maps(to, given, d) : given;
   const View dst = to.planned(pd.dst_desc());
   const int64_t positions = int64_t{to.program().images} * node.shape.height * node.shape.width;
-  const View bias = op.bias ? to.fixed(to.param(node.params[1]), d.bias) : View{};
-  to.call(pd, dnnl::convolution_forward(pd),
-          {{DNNL_ARG_SRC, src},
-           {DNNL_ARG_WEIGHTS, to.weight(node.params[0], d.weights, pd.weights_desc(), positions)},
-           {DNNL_ARG_BIAS, bias},
-           {DNNL_ARG_DST, dst}});
+  const Desc weights = tail.pd.weights_desc();
+  const View own_bias = op.bias ? to.fixed(to.param(node.params[1]), d.bias) : View{};
+  std::vector<Argument> arguments{
+      {DNNL_ARG_SRC, src},
+      {DNNL_ARG_WEIGHTS, folds ? to.scaled_weight(node.params[0], d.weights, weights, tail.factor)
+                               : to.weight(node.params[0], d.weights, weights, positions)},
+      {DNNL_ARG_BIAS, folds ? tail.bias : own_bias},
+      {DNNL_ARG_DST, dst}};
+  if (folds) arguments.push_back(tail.other);
+  to.call(tail.pd, dnnl::convolution_forward(tail.pd), std::move(arguments));
   to.set_layout(id, dst.desc);
-  to.set_value(relu >= 0 ? relu : id, dst);
+  to.set_value(folds ? tail.last : relu >= 0 ? relu : id, dst);
 
   return [&to, id, src_id, d, hint = hint, op, positions] {
     const Node& n = to.node(id);

@@ -102,6 +102,7 @@ class ParamGradient {
 }  // namespace
 
 EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
+  if (to.is_folded(id)) return {};
   const Node& node = to.node(id);
   const int src_id = node.inputs[0], relu = to.fused_relu(id);
   const int groups = to.program().images / images_of(to.program(), op);

@@ -25,6 +25,7 @@ EmitBackward emit_relu(Builder& to, int id) {
 }
 
 EmitBackward emit_add(Builder& to, int id) {
+  if (to.is_folded(id)) return {};
   const std::vector<int>& inputs = to.node(id).inputs;
   const int relu_id = to.fused_relu(id);
   const auto made_of = [=, &to](const View& a, const View& other) {
