@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 convoy=${CONVOY:-build/bin/convoy} python=${CONVOY_PYTHON:-python3}
-[ $# -gt 0 ] || { sed -n '2,5s/^# \?//p' "$0" >&2; exit 64; }
+[ $# -gt 0 ] || { sed -n '2,6s/^# \?//p' "$0" >&2; exit 64; }
 folder=$1
 shift
 mkdir -p "$folder"

@@ -24,7 +24,7 @@ Followers followers(const Builder& to, int conv, bool with_sum) {
   if (!with_sum || found.relu >= 0 || add < 0 || !std::holds_alternative<Add>(to.node(add).op)) return found;
   const std::vector<int>& inputs = to.node(add).inputs;
   const int other = inputs[0] == norm ? inputs[1] : inputs[0];
-  if (other == norm || !to.value(other)) return found;  // of two branches the later one takes the sum
+  if (!to.value(other)) return found;  // of two branches the later one takes the sum
   found.add = add;
   found.other = other;
   found.relu = to.fused_relu(add);

@@ -1,5 +1,6 @@
 // In inference, what follows a convolution in the same primitive, so that a map is written once: batch norm by running
-// statistics, whose factors go into the weights and whose shifts are a bias; the residual sum; the ReLU.
+// statistics, whose factors go into the weights and whose shifts are a bias; the residual sum; the ReLU. In 16 bits the products are rounded,
+// where apart the weights are.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Convolution with its bias and a following ReLU in one primitive. Weights travel as O I H W, or G O I H W with groups:
+// Convolution with its bias and a following ReLU in one primitive, in inference with more of what follows (conv_tail.h). Weights travel as O I H W, or G O I H W with groups:
 // the same canonical bytes.
 #include <string>
 
@@ -112,7 +112,9 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
     shim::append_relu(ops);
     attributes.set_post_ops(ops);
   }
-  const auto [pd, hint, padded] = forward_primitive(to, id, d, attributes);
+  const Forward forward = forward_primitive(to, id, d, attributes);
+  const shim::ConvForward& pd = forward.pd;
+  const bool padded = forward.padded;
   if (!padded)
     if (auto small = emit_small_conv(to, id, op, pd.src_desc(), pd.dst_desc())) return *small;
   const auto with_tail = [&](const Desc& bias, const dnnl::primitive_attr& tail_attributes) {
@@ -128,19 +130,19 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
   const View dst = to.planned(pd.dst_desc());
   const int64_t positions = int64_t{to.program().images} * node.shape.height * node.shape.width;
   const Desc weights = tail.pd.weights_desc();
-  const View own_bias = op.bias ? to.fixed(to.param(node.params[1]), d.bias) : View{};
+  const View bias = folds ? tail.bias : op.bias ? to.fixed(to.param(node.params[1]), d.bias) : View{};
   std::vector<Argument> arguments{
       {DNNL_ARG_SRC, src},
       {DNNL_ARG_WEIGHTS, folds ? to.scaled_weight(node.params[0], d.weights, weights, tail.factor)
                                : to.weight(node.params[0], d.weights, weights, positions)},
-      {DNNL_ARG_BIAS, folds ? tail.bias : own_bias},
-      {DNNL_ARG_DST, dst}};
-  if (folds) arguments.push_back(tail.other);
+      {DNNL_ARG_BIAS, bias},
+      {DNNL_ARG_DST, dst},
+      tail.other};
   to.call(tail.pd, dnnl::convolution_forward(tail.pd), std::move(arguments));
   to.set_layout(id, dst.desc);
   to.set_value(folds ? tail.last : relu >= 0 ? relu : id, dst);
 
-  return [&to, id, src_id, d, hint = hint, op, positions] {
+  return [&to, id, src_id, d, hint = forward.hint, op, positions] {
     const Node& n = to.node(id);
     const View gradient = to.gradient(id);
     const std::vector<Maps> maps = backward_maps(to, id, d);

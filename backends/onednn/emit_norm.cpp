@@ -1,7 +1,7 @@
 // Batch normalization with a following ReLU in one primitive, run on each group of images in turn: a group is a slice of
 // the maps' buffers, images being their outermost dimension. In training the primitive's mean and variance stay in
 // buffers of ours for the backward pass and their means over the groups are copied into the arena's statistics (variance
-// by n/(n-1) where the node says so); in inference it reads the running statistics.
+// by n/(n-1) where the node says so); in inference it reads the running statistics, where a convolution has not taken it over.
 #include <algorithm>
 #include <string>
 

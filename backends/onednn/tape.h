@@ -1,6 +1,6 @@
 // What the builder writes and the plan executes: a tape of instructions over numbered buffers. A buffer is planned (its
 // offset in the one arena of values and gradients follows from the instructions that touch it), private (copies of
-// weights, which outlive a run), fixed (the caller's arena) or given with each batch (images, top gradient).
+// weights and what is made of them, which outlive a run), fixed (the caller's arena) or given with each batch (images, top gradient).
 // A View is a buffer, or what begins `offset` bytes into it, with a oneDNN layout. Nothing here owns memory; nothing is asynchronous.
 #pragma once
 
@@ -59,7 +59,7 @@ struct Instruction {
 
 struct Tape {
   std::vector<BufferSpec> buffers;
-  // Private layouts and matrices of the weights, when the arena's version has changed.
+  // What is made of weights and running statistics, when the arena's version has changed.
   std::vector<Instruction> refresh;
   std::vector<Instruction> body;  // ascending steps
   // By step: printed where a step has no instruction of its own ("fused into ...").

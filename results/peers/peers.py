@@ -169,7 +169,7 @@ class Loader:
     def round(self):
         if self.how.startswith("convoy"):
             seconds = self.bench.round()
-            self.memory, self.context = self.bench.memory, self.bench.context
+            self.context = self.bench.context  # no memory: this process has PyTorch's by now, and its children with it
             return seconds / (4 * 32)
         import io
 
@@ -226,10 +226,26 @@ def compete(name, case, options):
         entry = {"case": name, **(case or {}), "context": every[0].context, "competitors": []}
         for one in every:
             ratios = [theirs / ours for theirs, ours in zip(times[one.name], times["convoy"])]
-            entry["competitors"].append({"name": one.name, "command": " ".join(one.command).replace(scratch, "SCRATCH"),
+            entry["competitors"].append({"name": one.name, "command": portable(" ".join(one.command), scratch),
                                          "seconds": times[one.name], "images_per_s": images / statistics.median(times[one.name]),
                                          "ratio": statistics.median(ratios), "ratio_interval": interval(ratios), **one.memory})
         return entry
+
+
+def facts(device):
+    """PyTorch's own words, from a process of its own: the peak memory of a child counts what its parent held when it forked, and this
+    one is to stay small."""
+    words = ('{"torch": torch.__version__, "torchvision": torchvision.__version__, "isa": torch.backends.cpu.get_cpu_capability(), '
+             '"machine": torch.cuda.get_device_name() if sys.argv[1] == "cuda" else None}')
+    done = subprocess.run([sys.executable, "-c", f"import json, sys, torch, torchvision; print(json.dumps({words}))", device],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout)
+    return {**found, "machine": found["machine"] or processor()}
+
+
+def portable(command, scratch):
+    """As anyone would type it in the repository's folder."""
+    return command.replace(scratch, "SCRATCH").replace(f"{ROOT}/", "").replace(sys.executable, "python3")
 
 
 def processor():
@@ -261,8 +277,6 @@ def main():
     parser.add_argument("--out", type=Path)
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()
-    import torch
-    import torchvision
     cases = CASES[options.device]
     for name in options.cases:
         if name not in cases:
@@ -276,9 +290,7 @@ def main():
     entries = [compete(name, cases[name], options) for name in wanted]
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
               "command": " ".join(["results/peers/run.sh", *sys.argv[1:]]), "device": options.device,
-              "machine": torch.cuda.get_device_name() if options.device == "cuda" else processor(),
-              "isa": torch.backends.cpu.get_cpu_capability(), "rounds": options.rounds, "steps": STEPS,
-              "torch": torch.__version__, "torchvision": torchvision.__version__, "cases": entries}
+              "rounds": options.rounds, "steps": STEPS, **facts(options.device), "cases": entries}
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -39,7 +39,7 @@ class ArenaOf {
   std::span<T> stat(int index) { return piece(weights(), layout_.stat_offset, index, false); }
   std::span<T> stat_grad(int index) { return piece(grads(), layout_.stat_offset, index, false); }
 
-  // Plans keep reordered copies of the weights: whoever changes weights() says so.
+  // Plans keep copies of the weights, and numbers made of the statistics: whoever changes weights() says so.
   uint64_t version() const { return version_; }
   void weights_changed() { ++version_; }
 
