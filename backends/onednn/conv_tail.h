@@ -1,6 +1,6 @@
 // In inference, what follows a convolution in the same primitive, so that a map is written once: batch norm by running
-// statistics, whose factors go into the weights and whose shifts are a bias; the residual sum; the ReLU. In 16 bits the products are rounded,
-// where apart the weights are.
+// statistics, whose factors go into the weights and whose shifts are a bias; the residual sum (oneDNN 3.x; 2.6 has no kernel
+// that takes it); the ReLU. In bf16 the product of weight and factor is rounded, where apart the weight is.
 #pragma once
 
 #include <functional>

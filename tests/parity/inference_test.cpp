@@ -121,7 +121,7 @@ void check(Backend& subject, double bound) {
       CHECK(norms == std::ranges::count_if(graph.nodes, [](const Node& node) {
               return std::holds_alternative<BatchNorm>(node.op);
             }));
-      CHECK(sums > 0);
+      if (subject.device().library.starts_with("oneDNN 3")) CHECK(sums > 0);
     }
   }
 }
