@@ -279,9 +279,8 @@ int Builder::only_reader(int id) const {
 }
 
 bool Builder::only_loss_reads(int id) const {
-  const Node& last = program_.graph.nodes.back();
-  return std::holds_alternative<SoftmaxLoss>(last.op) && last.inputs[0] == id &&
-         readers_[static_cast<size_t>(id)] == 1;
+  const int reader = only_reader(id);
+  return reader >= 0 && std::holds_alternative<SoftmaxLoss>(node(reader).op);
 }
 
 void Builder::emit_forward(int id) {

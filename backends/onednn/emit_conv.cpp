@@ -1,5 +1,5 @@
-// Convolution with its bias and a following ReLU in one primitive, in inference with more of what follows (conv_tail.h). Weights travel as O I H W, or G O I H W with groups:
-// the same canonical bytes.
+// Convolution with its bias and a following ReLU in one primitive, in inference with more of what follows (conv_tail.h).
+// Weights travel as O I H W, or G O I H W with groups: the same canonical bytes.
 #include <string>
 
 #include "backends/onednn/builder.h"
@@ -66,8 +66,8 @@ struct Forward {
   bool padded = false;     // pd wants plain maps with the zeros around them, and pads nothing itself
 };
 
-// Layouts of the library's choice, or else plain ones. Where it would, in f32, call a matrix product (AlexNet's first layer: padding
-// beyond what its direct kernels do), maps that are padded beforehand get a direct kernel: about twice as fast, and
+// Layouts of the library's choice, or else plain ones. Where it would, in f32, call a matrix product (AlexNet's first layer:
+// padding beyond what its direct kernels do), maps that are padded beforehand get a direct kernel: about twice as fast, and
 // what it leaves behind is in blocks, not in plain maps for slow pooling.
 Forward forward_primitive(const Builder& to, int id, const ConvDescs& d,
                           const dnnl::primitive_attr& attributes) {

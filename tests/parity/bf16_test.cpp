@@ -1,5 +1,6 @@
 // The onednn backend in bf16, where the CPU has it: zero tolerance on integers whose sums fit in eight bits, the rounding bound
-// elsewhere, the same bits again; and a refusal where it would be emulated.
+// elsewhere, the same bits again; and what it refuses.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "backends/onednn/onednn.h"
