@@ -90,13 +90,14 @@ GpuReport ask_for_gpus() {
   return report;
 }
 
-std::unique_ptr<Backend> make_cudnn(int threads, int rank, Precision precision, fused::Fusion fusion) {
+std::unique_ptr<Backend> make_cudnn(int threads, int rank, Precision precision, fused::Fusion fusion,
+                                    DeviceInput input) {
   require(threads > 0, Exit::usage, "the cudnn backend needs at least one thread, not {}", threads);
   const GpuReport report = ask_for_gpus();
   const size_t gpu = report.driver.gpus.empty() ? 0 : static_cast<size_t>(rank) % report.driver.gpus.size();
   const std::string trouble = report.trouble(gpu);
   require(trouble.empty(), "the backend cudnn cannot be used: {}", trouble);
-  return report.plugin.facts->make(static_cast<int>(gpu), threads, precision, fusion);
+  return report.plugin.facts->make(static_cast<int>(gpu), threads, precision, fusion, input);
 }
 
 }  // namespace convoy

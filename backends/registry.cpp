@@ -32,20 +32,21 @@ void require_f32(const std::string& name, Precision precision) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank, Precision precision) {
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank, Precision precision,
+                                      DeviceInput input) {
   if (name == "reference" || name.starts_with("check:")) require_f32(name, precision);
   if (name == "reference") return make_reference(threads);
   if (name == "onednn") return make_onednn(threads, precision);
-  if (name == "fused") return make_fused(threads, precision);
-  if (name == "fused-mainloop") return make_fused(threads, precision, fused::Fusion::main_loop);
-  if (name == "cudnn") return make_cudnn(threads, rank, precision);
+  if (name == "fused") return make_fused(threads, precision, fused::Fusion::norms, input);
+  if (name == "fused-mainloop") return make_fused(threads, precision, fused::Fusion::main_loop, input);
+  if (name == "cudnn") return make_cudnn(threads, rank, precision, fused::Fusion::norms, input);
   if (name == "cudnn-mainloop") {
     require(
         precision == Precision::fp16, Exit::usage,
         "backend cudnn-mainloop computes in fp16 alone, the precision for which cuDNN has convolutions with batch "
         "norm in their main loops, and {} is asked for: give precision.activations=fp16, or the backend cudnn",
         name_of(precision));
-    return make_cudnn(threads, rank, precision, fused::Fusion::main_loop);
+    return make_cudnn(threads, rank, precision, fused::Fusion::main_loop, input);
   }
   for (const char* subject : {"onednn", "fused", "cudnn"})
     if (name == std::string("check:") + subject)

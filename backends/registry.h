@@ -18,8 +18,10 @@ Precision usual_precision(const std::string& name);
 
 // `threads`: threads of every call of the backend, at least one. `rank`: this one's turn among the host's ranks of the same
 // backend, which share out its GPUs. An unknown name is an error that suggests a near one, a precision that the backend does
-// not have is one that says so.
+// not have is one that says so. `input`: what the device does of an image's way at most; files: an error where it has no
+// decoder. Backends whose device is the host's own memory take planes, whatever is asked for (DeviceInfo::input tells).
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank = 0,
-                                      Precision precision = Precision::f32);
+                                      Precision precision = Precision::f32,
+                                      DeviceInput input = DeviceInput::pictures);
 
 }  // namespace convoy

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,5 +45,13 @@ void decode(std::span<const std::byte> encoded, Image& dst, DecodeReport* report
 // The same pixels where they are wanted, and anything elsewhere: of a JPEG no more is transformed than needed, and nothing
 // below is read, so that damage there is not seen.
 void decode_part(std::span<const std::byte> encoded, const Wanted& wanted, Image& dst);
+
+// The size of a JPEG such as decoders in hardware read: baseline, 8 bits, grey or YCbCr in one scan, with chroma of the usual
+// four samplings (4:4:4, 4:2:2, 4:4:0, 4:2:0). Nothing for any other, and for what is none: decode() reads those, or says why
+// not.
+struct ImageSize {
+  int width = 0, height = 0;
+};
+std::optional<ImageSize> plain_jpeg(std::span<const std::byte> encoded);
 
 }  // namespace convoy

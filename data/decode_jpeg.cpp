@@ -194,4 +194,24 @@ void decode_jpeg(std::span<const std::byte> encoded, const Wanted* wanted, Image
   report.first_warning = d.errors.first_warning;
 }
 
+std::optional<ImageSize> plain_jpeg(std::span<const std::byte> encoded) {
+  if (encoded.size() < 2 || encoded[0] != std::byte{0xff} || encoded[1] != std::byte{0xd8}) return {};
+  Decompressor d;
+  if (!read_header(d, encoded) || d.errors.warnings > 0) return {};
+  const auto& info = d.info;
+  const auto sampled = [&](int component, int across, int down) {
+    return info.comp_info[component].h_samp_factor == across &&
+           info.comp_info[component].v_samp_factor == down;
+  };
+  const bool grey = info.num_components == 1 && info.jpeg_color_space == JCS_GRAYSCALE;
+  const bool colour = info.num_components == 3 && info.jpeg_color_space == JCS_YCbCr && sampled(1, 1, 1) &&
+                      sampled(2, 1, 1) &&
+                      (sampled(0, 1, 1) || sampled(0, 2, 1) || sampled(0, 1, 2) || sampled(0, 2, 2));
+  if (info.progressive_mode != FALSE || info.arith_code != FALSE || info.data_precision != 8 ||
+      info.comps_in_scan != info.num_components || !(grey || colour) ||
+      int64_t{info.image_width} * info.image_height > max_image_pixels)
+    return {};
+  return ImageSize{static_cast<int>(info.image_width), static_cast<int>(info.image_height)};
+}
+
 }  // namespace convoy

@@ -9,6 +9,7 @@
 #include "base/spans.h"
 #include "data/loader_order.h"
 #include "data/loader_ring.h"
+#include "data/picture_room.h"
 
 namespace convoy {
 namespace {
@@ -36,9 +37,13 @@ class DatasetLoader final : public Loader {
             "a loader needs workers and images per worker, but has {} and {}", options_.workers,
             options_.batch);
     const int slots = held_slots + (options_.prefetch ? ahead : 0);
+    const auto batch = static_cast<size_t>(options_.batch);
     for (int i = 0; i < slots; ++i) {
-      images_.emplace_back(static_cast<size_t>(options_.batch) * image_elements_);
-      labels_.emplace_back(static_cast<size_t>(options_.batch));
+      const bool planes = options_.input == DeviceInput::planes;
+      images_.emplace_back(planes ? batch * image_elements_ : 0);
+      pictures_.emplace_back(planes ? 0 : batch);
+      rooms_.emplace_back(planes ? 0 : batch);
+      labels_.emplace_back(batch);
     }
     const int64_t global = int64_t{options_.workers} * options_.batch;
     held_out_steps_ = (dataset_->samples() + global - 1) / global;
@@ -65,6 +70,8 @@ class DatasetLoader final : public Loader {
                            .end = end});
     Batch batch;
     batch.images = images_[slot];
+    batch.pictures = pictures_[slot];
+    batch.shades = shades_of(options_.transform);
     batch.labels = labels_[slot];
     batch.seed = options_.seed;
     batch.step = step;
@@ -107,20 +114,39 @@ class DatasetLoader final : public Loader {
   void prepare(const Job& job, int image, int slot, int thread) {
     auto& state = threads_[static_cast<size_t>(thread)];
     const auto i = static_cast<size_t>(image), s = static_cast<size_t>(slot);
-    const std::span<float> chw(images_[s].data() + i * image_elements_, image_elements_);
     const Place place = order_.at((job.step * options_.workers + job.worker) * options_.batch + image);
     labels_[s][i] = place.sample < 0 ? -1 : dataset_->label(place.sample);
+    if (options_.input != DeviceInput::planes) {
+      pictures_[s][i] = place.sample < 0 ? Picture{} : picture_of(place, state, rooms_[s][i]);
+      return;
+    }
+    const std::span<float> chw(images_[s].data() + i * image_elements_, image_elements_);
     if (place.sample < 0) {
       std::fill(chw.begin(), chw.end(), 0.0f);
       return;
     }
     dataset_->read(place.sample, state.encoded);
-    const Transform& t = options_.transform;
+    const View view = decoded(place, state);
+    convoy::prepare(state.image, view, options_.transform, chw, state.scratch);
+  }
+
+  Picture picture_of(const Place& place, ThreadState& state, PictureRoom& room) const {
+    dataset_->read(place.sample, state.encoded);
+    if (options_.input == DeviceInput::files)
+      if (const auto size = plain_jpeg(state.encoded)) {
+        const View view = view_of(place, size->width, size->height);
+        return room.file(state.encoded, size->width, size->height, view, state.scratch.resize);
+      }
+    const View view = decoded(place, state);
+    return room.pixels(state.image, view, state.scratch.resize);
+  }
+
+  // What the view needs of the encoded image is in state.image then.
+  View decoded(const Place& place, ThreadState& state) const {
     View view;
     try {
       const auto wanted = [&](int width, int height) {
-        view = options_.training ? train_view(width, height, t, random_of(place))
-                                 : held_out_view(width, height, t);
+        view = view_of(place, width, height);
         return needed(view);
       };
       decode_part(state.encoded, std::cref(wanted), state.image);  // by reference: a copy would allocate
@@ -128,7 +154,12 @@ class DatasetLoader final : public Loader {
       fail("{}: cannot be decoded any more: {}; is this another version of the JPEG library? Pack again",
            dataset_->where(place.sample), error.what());
     }
-    convoy::prepare(state.image, view, t, chw, state.scratch);
+    return view;
+  }
+
+  View view_of(const Place& place, int width, int height) const {
+    return options_.training ? train_view(width, height, options_.transform, random_of(place))
+                             : held_out_view(width, height, options_.transform);
   }
 
   Random random_of(const Place& place) const {
@@ -142,6 +173,8 @@ class DatasetLoader final : public Loader {
   size_t image_elements_;
   std::vector<ThreadState> threads_;
   std::vector<std::vector<float>> images_;  // by slot
+  std::vector<std::vector<Picture>> pictures_;
+  std::vector<std::vector<PictureRoom>> rooms_;
   std::vector<std::vector<int32_t>> labels_;
   int64_t held_out_steps_ = 0;
   double waited_ = 0;

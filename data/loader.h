@@ -25,7 +25,8 @@ struct LoaderOptions {
   Transform transform;
   std::vector<int> local_workers = {0};  // ascending: what this rank asks for each step
   int threads = 1;
-  bool prefetch = true;  // otherwise images are prepared only when asked for, by the same threads
+  DeviceInput input = DeviceInput::planes;  // what of it the device does: port/picture.h
+  bool prefetch = true;       // otherwise images are prepared only when asked for, by the same threads
   SpanSink* spans = nullptr;  // told of every image prepared and every wait, if given; outlives the loader
 };
 

@@ -65,6 +65,13 @@ bool holds(int width, int height, const Crop& part) {
 
 }  // namespace
 
+bool resize_filters(const Crop& crop, int width, int height, const Crop& window, ResizeScratch& scratch) {
+  ensure(holds(width, height, window));
+  make_filter(crop.width, width, window.left, window.width, scratch.horizontal, scratch.exact);
+  make_filter(crop.height, height, window.top, window.height, scratch.vertical, scratch.exact);
+  return down_first(crop, width, height);
+}
+
 void resize(const Image& src, const Crop& crop, int width, int height, const Crop& window, Image& dst,
             ResizeScratch& scratch) {
   ensure(holds(src.width, src.height, crop) && holds(width, height, window) && &src != &dst);
@@ -75,8 +82,7 @@ void resize(const Image& src, const Crop& crop, int width, int height, const Cro
   dst.rgb.resize(dst_stride * window.height);
 
   const ResizeFilter &across = scratch.horizontal, &down = scratch.vertical;
-  make_filter(crop.width, width, window.left, window.width, scratch.horizontal, scratch.exact);
-  make_filter(crop.height, height, window.top, window.height, scratch.vertical, scratch.exact);
+  const bool down_before_across = resize_filters(crop, width, height, window, scratch);
   const uint8_t* at = src.rgb.data() + crop.top * src_stride + 3 * static_cast<size_t>(crop.left);
   const auto reach = [](const ResizeFilter& filter) { return filter.first.back() + filter.taps; };
 
@@ -85,7 +91,7 @@ void resize(const Image& src, const Crop& crop, int width, int height, const Cro
   } else if (crop.height == height) {
     pass_across(at + window.top * src_stride, src_stride, window.height, across, 0, scratch.woven,
                 dst.rgb.data());
-  } else if (down_first(crop, width, height)) {
+  } else if (down_before_across) {
     const int left = across.first.front();
     const size_t stride = 3 * static_cast<size_t>(reach(across) - left);
     grow(scratch.between, stride * window.height);

@@ -12,6 +12,7 @@
 #include "backends/cudnn/device_vector.h"
 #include "backends/cudnn/kernels.h"
 #include "backends/cudnn/library_code.h"
+#include "backends/cudnn/nvjpeg.h"
 #include "backends/fused/bodies.h"
 #include "base/error.h"
 
@@ -32,6 +33,19 @@ class KernelCode final : public fused::Code {
  private:
   Operation operation_;
   fused::Bound bound_;
+};
+
+class GpuDecoder final : public fused::JpegDecoder {
+ public:
+  std::string library() const override { return nvjpeg_.library(); }
+  void enqueue(fused::Queue& queue, std::span<const fused::JpegFile> files) override {
+    auto& here = static_cast<CudaQueue&>(queue);
+    cuda_check(cudaSetDevice(here.gpu()), "be chosen");
+    nvjpeg_.decode(files, here.stream());
+  }
+
+ private:
+  Nvjpeg nvjpeg_{CUDART_VERSION / 1000};
 };
 
 class CudaDevice final : public fused::Device {
@@ -70,6 +84,11 @@ class CudaDevice final : public fused::Device {
   Vector& vector() override { return *vector_; }
   std::unique_ptr<fused::Queue> make_queue() override { return std::make_unique<CudaQueue>(gpu_); }
   std::unique_ptr<fused::Mark> make_mark() override { return std::make_unique<CudaMark>(gpu_); }
+
+  std::unique_ptr<fused::JpegDecoder> make_decoder() override {
+    use();
+    return std::make_unique<GpuDecoder>();
+  }
 
   std::unique_ptr<fused::Code> prepare(const Operation& operation, const fused::Bound& bound,
                                        Precision precision, bool repeatable) override {

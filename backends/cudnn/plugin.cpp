@@ -20,10 +20,10 @@ namespace {
 // The fused backend on a GPU, and sums between such GPUs.
 class CudnnBackend final : public Backend {
  public:
-  CudnnBackend(int gpu, int threads, Precision precision, fused::Fusion fusion)
+  CudnnBackend(int gpu, int threads, Precision precision, fused::Fusion fusion, DeviceInput input)
       : gpu_(gpu),
         fused_(make_fused(fusion == fused::Fusion::norms ? "cudnn" : "cudnn-mainloop", make_cuda_device(gpu),
-                          {.precision = precision, .threads = threads, .fusion = fusion})) {}
+                          {.precision = precision, .threads = threads, .fusion = fusion, .input = input})) {}
   DeviceInfo device() const override { return fused_->device(); }
   Buffer allocate(size_t bytes) override { return fused_->allocate(bytes); }
   using Backend::compile;
@@ -46,8 +46,9 @@ class CudnnBackend final : public Backend {
   std::unique_ptr<Backend> fused_;
 };
 
-std::unique_ptr<Backend> make(int gpu, int threads, Precision precision, fused::Fusion fusion) {
-  return std::make_unique<CudnnBackend>(gpu, threads, precision, fusion);
+std::unique_ptr<Backend> make(int gpu, int threads, Precision precision, fused::Fusion fusion,
+                              DeviceInput input) {
+  return std::make_unique<CudnnBackend>(gpu, threads, precision, fusion, input);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 
 namespace convoy::cudnn {
 
-constexpr uint32_t plugin_abi = 1;
+constexpr uint32_t plugin_abi = 2;
 constexpr const char* plugin_file = "libconvoy_cudnn.so";
 constexpr const char* plugin_symbol = "convoy_cudnn_plugin";
 
@@ -22,7 +22,8 @@ struct PluginFacts {
   const char* commit = "";  // build_commit() of the plug-in
   Built built{};
   // GPU by the driver's number; `threads` is for what stays on the host.
-  std::unique_ptr<Backend> (*make)(int gpu, int threads, Precision precision, fused::Fusion fusion) = nullptr;
+  std::unique_ptr<Backend> (*make)(int gpu, int threads, Precision precision, fused::Fusion fusion,
+                                   DeviceInput input) = nullptr;
 };
 using PluginFn = const PluginFacts* (*)();  // convoy_cudnn_plugin, extern "C"
 

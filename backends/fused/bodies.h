@@ -14,6 +14,7 @@
 #include "backends/fused/bodies_mainloop.h"
 #include "backends/fused/bodies_norm.h"
 #include "backends/fused/bodies_pack.h"
+#include "backends/fused/bodies_pictures.h"
 #include "backends/fused/bodies_pointwise.h"
 #include "backends/fused/bodies_pool.h"
 #include "backends/fused/device.h"
@@ -80,6 +81,10 @@ struct BodyVisitor {
     with_storage(t, [&]<class T>(T) {
       launch(PackMapsBody<T>{at<float>(from), at<T>(to), t.h, t.w, t.c, t.channels, scale}, t.elements());
     });
+  }
+  void operator()(const ResizePictures& op) const {
+    const Tensor& t = tensor(op.to);
+    launch(PicturesBody{at<PictureTable>(op.table), at<float>(op.to), t.h}, t.positions());
   }
   void operator()(const PackWeights& op) const {
     const FilterShape shape = filter_shape(tensor(op.from), tensor(op.to), op.groups);

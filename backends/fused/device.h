@@ -73,6 +73,19 @@ struct DeviceFacts {
   bool separate = false;               // wants Recipes as separate.h rewrites them
 };
 
+// Decodes JPEGs into device memory: RGB, [height][width][3]. Of plain_jpeg() files alone (data/decode.h).
+struct JpegFile {
+  std::span<const std::byte> bytes;  // the host's, unchanged until the queue has come past it
+  int width = 0, height = 0;         // as its header says
+  std::byte* rgb = nullptr;
+};
+class JpegDecoder {
+ public:
+  virtual ~JpegDecoder() = default;
+  virtual std::string library() const = 0;  // "nvJPEG 12.3.1 (hardware)"
+  virtual void enqueue(Queue& queue, std::span<const JpegFile> files) = 0;
+};
+
 struct Bound {  // a Recipe's tensors with their addresses on this device
   std::span<const Tensor> tensors;
   std::span<std::byte* const> address;  // by Id
@@ -93,6 +106,8 @@ class Device {
   virtual Vector& vector() = 0;
   virtual std::unique_ptr<Queue> make_queue() = 0;
   virtual std::unique_ptr<Mark> make_mark() = 0;
+  // Null where there is none; an error says why one that could be there is not.
+  virtual std::unique_ptr<JpegDecoder> make_decoder() { return nullptr; }
   // `repeatable`: the same inputs give the same bits, every time.
   virtual std::unique_ptr<Code> prepare(const Operation& operation, const Bound& bound, Precision precision,
                                         bool repeatable) = 0;

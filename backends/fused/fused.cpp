@@ -11,11 +11,18 @@ namespace {
 class FusedBackend final : public Backend {
  public:
   FusedBackend(std::string name, std::shared_ptr<fused::Device> device, const fused::FusedOptions& options)
-      : name_(std::move(name)), device_(std::move(device)), options_(options) {}
+      : name_(std::move(name)), device_(std::move(device)), options_(options) {
+    if (options_.input != DeviceInput::files) return;
+    const auto decoder = device_->make_decoder();
+    require(decoder != nullptr, Exit::usage,
+            "the device of backend {} has no JPEG decoder: its host decodes (--device-input resize or none)",
+            name_);
+    decoder_ = ", " + decoder->library();
+  }
 
   DeviceInfo device() const override {
     const fused::DeviceFacts facts = device_->facts();
-    return {name_, facts.library, facts.isa, facts.hardware, options_.threads};
+    return {name_, facts.library + decoder_, facts.isa, facts.hardware, options_.threads, options_.input};
   }
   Buffer allocate(size_t bytes) override { return device_->shared_buffer(bytes); }
 
@@ -67,6 +74,7 @@ class FusedBackend final : public Backend {
   std::string name_;
   std::shared_ptr<fused::Device> device_;
   fused::FusedOptions options_;
+  std::string decoder_;  // its pixels are part of what the bits depend on
 };
 
 }  // namespace
@@ -76,10 +84,11 @@ std::unique_ptr<Backend> make_fused(std::string name, std::shared_ptr<fused::Dev
   return std::make_unique<FusedBackend>(std::move(name), std::move(device), options);
 }
 
-std::unique_ptr<Backend> make_fused(int threads, Precision precision, fused::Fusion fusion) {
+std::unique_ptr<Backend> make_fused(int threads, Precision precision, fused::Fusion fusion,
+                                    DeviceInput input) {
   return make_fused(fusion == fused::Fusion::norms ? "fused" : "fused-mainloop",
                     fused::make_host_device({.threads = threads}),
-                    {.precision = precision, .threads = threads, .fusion = fusion});
+                    {.precision = precision, .threads = threads, .fusion = fusion, .input = input});
 }
 
 }  // namespace convoy

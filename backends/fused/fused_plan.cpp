@@ -88,9 +88,12 @@ void FusedPlan::check(const Batch& batch) const {
   const Graph& graph = program_.graph;
   const auto images = static_cast<int64_t>(program_.images);
   const int64_t pixels = graph.nodes.front().shape.elements(), outputs = graph.nodes.back().shape.elements();
-  require(static_cast<int64_t>(batch.images.size()) == images * pixels,
-          "{}: a batch of {} numbers was given to a plan for {} images of {}", graph.name,
-          batch.images.size(), images, pixels);
+  if (batch.pictures.empty())
+    require(static_cast<int64_t>(batch.images.size()) == images * pixels,
+            "{}: a batch of {} numbers was given to a plan for {} images of {}", graph.name,
+            batch.images.size(), images, pixels);
+  else
+    check(batch.pictures);
   require(batch.workers > 0 && images % batch.workers == 0, "{}: {} images cannot be shared by {} workers",
           graph.name, images, batch.workers);
   if (recipe_.labels >= 0) {
@@ -106,6 +109,18 @@ void FusedPlan::check(const Batch& batch) const {
   require(recipe_.top_gradient < 0 || static_cast<int64_t>(batch.top_gradient.size()) == images * outputs,
           "{}: a network without a loss needs a top gradient of {} numbers, not {}", graph.name,
           images * outputs, batch.top_gradient.size());
+}
+
+void FusedPlan::check(std::span<const Picture> pictures) const {
+  const Graph& graph = program_.graph;
+  const Shape& input = graph.nodes.front().shape;
+  require(
+      std::cmp_equal(pictures.size(), program_.images) && input.channels == 3 && input.height == input.width,
+      "{}: {} pictures were given to a plan for {} images of {} x {} x {}", graph.name, pictures.size(),
+      program_.images, input.channels, input.height, input.width);
+  for (const Picture& picture : pictures)
+    require(!picture.file || options_.input == DeviceInput::files,
+            "{}: a file was given to a plan that decodes none", graph.name);
 }
 
 void FusedPlan::enqueue(const Part& part, bool marks) {
@@ -134,6 +149,14 @@ void FusedPlan::start(const Batch& batch) {
   check(batch);
   queue_->finish();  // of a run that its caller gave up
   staging_.send(batch, *queue_);
+  if (!batch.pictures.empty()) {
+    if (pictures_ == nullptr)
+      pictures_ =
+          std::make_unique<PictureStage>(*device_, program_.images, program_.graph.nodes.front().shape.height,
+                                         address_[static_cast<size_t>(recipe_.images)], options_.threads,
+                                         options_.input == DeviceInput::files);
+    pictures_->send(batch, *queue_);
+  }
   if (version_ != arena_.version()) run(refresh_, false);
   version_ = arena_.version();
   run(body_, true);
@@ -178,7 +201,8 @@ PlanInfo FusedPlan::info() const {
   PlanInfo info;
   info.activation_bytes = placement_.planned;
   info.weight_bytes = placement_.persistent;
-  info.scratch_bytes = workspace_bytes_ + placement_.batch + staging_.pinned_bytes();
+  info.scratch_bytes =
+      workspace_bytes_ + placement_.batch + staging_.pinned_bytes() + (pictures_ ? pictures_->bytes() : 0);
   size_t next = 0;
   for (size_t s = 0; s < program_.steps.size(); ++s) {
     const Step& step = program_.steps[s];

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "backends/fused/picture_stage.h"
 #include "backends/fused/staging.h"
 #include "port/backend.h"
 
@@ -17,6 +18,7 @@ struct FusedOptions {
   bool graph = true;  // record the body once and launch it, or hand its code to the queue at every run
   int threads = 1;    // that copy a batch
   Fusion fusion = Fusion::norms;
+  DeviceInput input = DeviceInput::pictures;  // files: where the device has a decoder
 };
 
 class FusedPlan final : public Plan {
@@ -41,6 +43,7 @@ class FusedPlan final : public Plan {
   void bind();
   void prepare(const std::vector<Instruction>& instructions, Part& part);
   void check(const Batch& batch) const;
+  void check(std::span<const Picture> pictures) const;
   void start(const Batch& batch);
   void run(Part& part, bool marks);
   void enqueue(const Part& part, bool marks);
@@ -53,7 +56,8 @@ class FusedPlan final : public Plan {
   Placement placement_;
   Memory planned_, persistent_;
   Staging staging_;
-  std::vector<std::byte*> address_;  // by tensor
+  std::unique_ptr<PictureStage> pictures_;  // from the first batch on that has some
+  std::vector<std::byte*> address_;         // by tensor
   Part refresh_, body_;
   size_t workspace_bytes_ = 0;
   Memory workspace_;

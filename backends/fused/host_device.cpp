@@ -46,6 +46,23 @@ class HostCode final : public Code {
   bool library_;
 };
 
+class HostDecoder final : public JpegDecoder {
+ public:
+  using Decode = decltype(HostOptions::decode);
+  explicit HostDecoder(Decode decode) : decode_(std::move(decode)) {}
+  std::string library() const override { return "the host's decoder"; }
+  void enqueue(Queue& queue, std::span<const JpegFile> files) override {
+    for (const JpegFile& file : files)
+      dynamic_cast<HostQueue&>(queue).push({.run = [decode = decode_, file] {
+        const auto pixels = static_cast<size_t>(file.width) * static_cast<size_t>(file.height);
+        decode(file.bytes, {file.rgb, 3 * pixels});
+      }});
+  }
+
+ private:
+  Decode decode_;
+};
+
 size_t physical_memory() {
   return static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 }
@@ -91,6 +108,9 @@ class HostDevice final : public Device {
   Vector& vector() override { return vector_; }
   std::unique_ptr<Queue> make_queue() override { return std::make_unique<HostQueue>(); }
   std::unique_ptr<Mark> make_mark() override { return std::make_unique<HostMark>(); }
+  std::unique_ptr<JpegDecoder> make_decoder() override {
+    return options_.decode ? std::make_unique<HostDecoder>(options_.decode) : nullptr;
+  }
   std::unique_ptr<Code> prepare(const Operation& operation, const Bound& bound, Precision, bool) override {
     return std::make_unique<HostCode>(operation, bound, options_.threads);
   }

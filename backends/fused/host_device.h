@@ -3,6 +3,7 @@
 // kernels runs in the tests, failures included. Results do not depend on `threads`.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "backends/fused/device.h"
@@ -14,6 +15,8 @@ struct HostOptions {
   int align = 1;          // channels are padded to multiples of it; a GPU's 8 or 4 for tests of padding
   size_t memory = 0;      // bytes that may be allocated; 0: no limit
   bool separate = false;  // as DeviceFacts, for tests
+  // One JPEG's pixels, for tests of devices that decode.
+  std::function<void(std::span<const std::byte> file, std::span<std::byte> rgb)> decode{};
 };
 
 std::unique_ptr<Device> make_host_device(const HostOptions& options);

@@ -122,6 +122,7 @@ struct Fields {
     write(op.dlogits);
   }
   void operator()(const TopGradient& op) const { copy(op.from, op.to); }
+  void operator()(const ResizePictures& op) const { copy(op.table, op.to); }
   void copy(Id from, Id to) const {
     read(from);
     write(to);
@@ -167,7 +168,8 @@ const char* name_of(const Operation& operation) {
                                           "dropout",
                                           "loss forward",
                                           "loss backward",
-                                          "top gradient"};
+                                          "top gradient",
+                                          "resize pictures"};
   static_assert(std::size(names) == std::variant_size_v<Operation>);
   return names[operation.index()];
 }

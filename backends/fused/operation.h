@@ -176,12 +176,17 @@ struct TopGradient {  // graphs without a loss: f32 NCHW -> NHWC, multiplied by 
   Id from, to;
 };
 
+struct
+    ResizePictures {  // a table of pictures (bodies_pictures.h) -> f32 NCHW; before the plan: picture_stage.h
+  Id table, to;
+};
+
 using Operation =
     std::variant<ConvForward, ConvBackwardData, ConvBackwardWeights, NormForward, NormBackward,
                  ConvStatistics, ConvBackwardNorm, PackImages, PackWeights, UnpackWeightGradient,
                  UnpackVectorGradient, NormStatistics, NormFinalize, NormJoin, NormApply, NormFold,
                  ScaleShift, Sum, ReluForward, BiasGradient, PoolForward, PoolBackward, LrnForward,
-                 LrnBackward, DropoutMask, LossForward, LossBackward, TopGradient>;
+                 LrnBackward, DropoutMask, LossForward, LossBackward, TopGradient, ResizePictures>;
 
 const char* name_of(const Operation& operation);  // "conv forward", ...
 bool is_library(const Operation& operation);

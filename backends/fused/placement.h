@@ -12,8 +12,8 @@ namespace convoy::fused {
 
 // Memory of a device, given back with its owner.
 struct Release {
-  Device* device;
-  Place place;
+  Device* device = nullptr;
+  Place place = Place::device;
   void operator()(std::byte* memory) const { device->release(memory, place); }
 };
 using Memory = std::unique_ptr<std::byte[], Release>;

@@ -1,6 +1,7 @@
 // A minibatch on its way to the device: the loader's memory is copied piece by piece into pinned memory, and each piece
 // from there while the next is copied, so that only the first is waited for. Also what a run must know of the batch
 // (StepFacts) and the totals that the device counts up. Nothing here waits; the queue's owner does, before the next batch.
+// Pictures are another's: picture_stage.h.
 #pragma once
 
 #include "backends/fused/placement.h"

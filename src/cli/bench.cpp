@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "cli/bench_layers.h"
 #include "cli/commands.h"
+#include "cli/device_input.h"
 #include "cli/measure.h"
 #include "cli/session.h"
 #include "cli/tree.h"
@@ -43,6 +44,7 @@ struct Flags {
   std::string job, train, out, against, backend = "onednn";
   std::vector<std::string> overrides, modes;
   int threads = 0, rounds = 7;
+  std::string device_input = "none";
   bool oversubscribe = false;
   Voice voice;
   bool asks(const char* mode) const { return std::ranges::find(modes, mode) != modes.end(); }
@@ -56,7 +58,7 @@ class Bench {
         experiment_(parse_experiment(flags.job, flags.overrides)),
         affinity_(place(comm, {.threads = flags.threads, .allow_overlap = flags.oversubscribe})),
         backend_(make_backend(flags.backend, affinity_.threads, turn_on_host(comm, flags.backend),
-                              precision_of(experiment_))),
+                              precision_of(experiment_), input_of(flags.device_input))),
         optimizer_(make_optimizer(experiment_.optimizer)) {}
 
   BenchSheet run() {
@@ -178,13 +180,15 @@ class Bench {
   void data() {
     const auto set = open_sets(experiment_, flags_.train, "", comm_, Presence::required).training;
     const auto runs = runs_of(experiment_);
+    const DeviceInput input = input_on(*backend_, input_of(flags_.device_input), comm_);
     const auto open = [&] {
       return make_loader(set, {.seed = experiment_.train.seed,
                                .workers = comm_.size(),
                                .batch = runs.images,
                                .transform = transform_of(experiment_.data),
                                .local_workers = {comm_.rank()},
-                               .threads = affinity_.threads});
+                               .threads = affinity_.threads,
+                               .input = input});
     };
     constexpr int batches = 4;  // a repetition
     const double count = batches * images();
@@ -306,6 +310,7 @@ void add_bench(CLI::App& app, Context& context) {
       ->add_option("--threads", flags->threads,
                    "compute threads a rank (default: its cores, but for two of 32 or more)")
       ->check(CLI::Range(0, 4096));
+  add_device_input(*command, flags->device_input);
   command->add_option("--rounds", flags->rounds, "repetitions of each; the first try of each is not counted")
       ->capture_default_str()
       ->check(CLI::Range(1, 500));

@@ -18,8 +18,8 @@ struct Loaders {
   std::unique_ptr<Loader> images, held_out;  // held_out: null without such a set
 };
 
-// `threads` decode for each; `spans` may be null and outlives them.
+// `threads` decode for each; `input`: what the rank's device does; `spans` may be null and outlives them.
 Loaders loaders_of_rank(const Sets& sets, const Experiment& experiment, const Placement& placement,
-                        const Communicator& comm, int threads, SpanSink* spans);
+                        const Communicator& comm, int threads, DeviceInput input, SpanSink* spans);
 
 }  // namespace convoy::cli

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/datasets.h"
+#include "cli/device_input.h"
 #include "cli/elastic.h"
 #include "cli/loaders.h"
 #include "cli/observe.h"
@@ -45,6 +46,8 @@ struct Flags {
   ObserveFlags observe;
   int loader_threads = 0;
   std::string shares;  // "": even; "auto"; or a list
+  std::string device_input = "none";
+  bool device_input_given = false;
   bool backend_given = false, threads_given = false, road_given = false;
   bool oversubscribe = false, no_overlap = false, dry_run = false;
   Voice voice;
@@ -96,16 +99,20 @@ Experiment read_experiment(const Flags& flags) {
   return experiment;
 }
 
+// What the newest checkpoint of the run that goes on was computed with; "" where none does.
+std::string fingerprint_before(const Flags& flags, Communicator& comm) {
+  if (flags.resume.empty()) return "";
+  const RunDirectory run{flags.resume};
+  return comm.gather(comm.rank() == 0 ? newest_fingerprint(run.checkpoints()) : "").front();
+}
+
 // A plain --resume computes as the run did, or the bits would differ from an undisturbed run's; flags win.
-PlacementOptions placement_of(const Flags& flags, Communicator& comm) {
+PlacementOptions placement_of(const Flags& flags, const std::string& before, Communicator& comm) {
   PlacementOptions wanted = flags.placement;
   wanted.overlap = !flags.no_overlap;
   wanted.stall_limit = std::chrono::seconds(flags.stall_seconds);
   if (!flags.shares.empty() && flags.shares != "auto") wanted.counts = read_shares(flags.shares);
-  if (flags.resume.empty()) return wanted;
-  const RunDirectory run{flags.resume};
-  const std::string before =
-      comm.gather(comm.rank() == 0 ? newest_fingerprint(run.checkpoints()) : "").front();
+  if (before.empty()) return wanted;
   const auto one_for_all = [&](const char* key) {  // of ranks that differed there is none to take
     const std::string value = fingerprint_value(before, key);
     return value.find(" + ") == std::string::npos ? value : "";
@@ -119,6 +126,12 @@ PlacementOptions placement_of(const Flags& flags, Communicator& comm) {
   if (flags.shares.empty() && wanted.road == "library" && std::ranges::count(shares, ',') + 1 == comm.size())
     wanted.counts = read_shares(shares);
   return wanted;
+}
+
+// The same of what the devices do with images: decoders differ in their bits.
+DeviceInput input_wanted(const Flags& flags, const std::string& before) {
+  const bool decoded = fingerprint_value(before, "library").find(", nvJPEG ") != std::string::npos;
+  return !flags.device_input_given && decoded ? DeviceInput::files : input_of(flags.device_input);
 }
 
 // On the library's road, devices that are all of one kind may sum among themselves.
@@ -168,7 +181,8 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   require(!flags.job.empty() || !flags.resume.empty(), Exit::usage,
           "name a job file (jobs/*.toml), or --resume RUN");
   Experiment experiment = read_experiment(flags);
-  PlacementOptions wanted = placement_of(flags, comm);
+  const std::string before = fingerprint_before(flags, comm);
+  PlacementOptions wanted = placement_of(flags, before, comm);
   const Affinity affinity =
       place(comm, AffinityOptions{.threads = wanted.threads, .allow_overlap = flags.oversubscribe});
   wanted.threads = affinity.threads;
@@ -177,7 +191,8 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   Placement placement = place(experiment.minibatch.workers, comm.size(), wanted, together);
   const std::string backend_name = placement.backends.at(static_cast<size_t>(comm.rank()));
   auto computing = make_backend(backend_name, placement.threads, turn_on_host(comm, backend_name),
-                                precision_of(experiment));
+                                precision_of(experiment), input_wanted(flags, before));
+  const DeviceInput input = input_on(*computing, input_wanted(flags, before), comm);
   if (flags.shares == "auto") {
     wanted.counts = shares_by_speed(experiment, wanted.road, *computing, comm, flags.voice);
     placement = place(experiment.minibatch.workers, comm.size(), wanted, together);
@@ -191,7 +206,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   require_sound(experiment, graph, sets.train);
   const int threads = flags.loader_threads > 0 ? flags.loader_threads : affinity.threads;
   const auto open_loaders = [&] {
-    return loaders_of_rank(sets, experiment, placement, comm, threads, tracing.sink());
+    return loaders_of_rank(sets, experiment, placement, comm, threads, input, tracing.sink());
   };
   Loaders loaders = open_loaders();
 
@@ -337,6 +352,7 @@ void add_train(CLI::App& app, Context& context) {
       ->add_option("--loader-threads", flags->loader_threads,
                    "image decoder threads a rank (default: as --threads)")
       ->check(CLI::Range(0, 4096));
+  add_device_input(*command, flags->device_input);
   command
       ->add_option("--road", flags->placement.road,
                    "allreduce: tree (same bits on any 2^k ranks) or library (MPI's, any rank count)")
@@ -380,6 +396,7 @@ void add_train(CLI::App& app, Context& context) {
   add_json(*command, flags->voice.json);
   command->callback([&context, flags, command] {
     flags->backend_given = command->count("--backend") > 0;
+    flags->device_input_given = command->count("--device-input") > 0;
     flags->threads_given = command->count("--threads") > 0;
     flags->road_given = command->count("--road") > 0;
     context.chosen = [flags, &context] {

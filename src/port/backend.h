@@ -25,9 +25,9 @@ constexpr const char* name_of(Precision precision) {
 }
 
 struct CompileOptions {
-  bool keep_values = false;  // no fusion, nothing overwritten: peek() answers for every node
+  bool keep_values = false;              // no fusion, nothing overwritten: peek() answers for every node
   bool allow_reference_kernels = false;  // a library's slow "ref:" kernels, which only tests ask for
-  bool recompute = true;  // values that a pass or two make again are not kept: less memory, same bits
+  bool recompute = true;     // values that a pass or two make again are not kept: less memory, same bits
   bool times_steps = false;  // StepInfo::seconds; each step is then waited for
 };
 
@@ -119,6 +119,7 @@ struct DeviceInfo {
   std::string isa;       // what the kernels really use: "avx2", "avx512_core_amx", ...
   std::string hardware;  // CPU or GPU model
   int threads = 1;
+  DeviceInput input = DeviceInput::planes;  // the most that its plans take of a Batch
 };
 
 // What a backend's devices do of a job's sums among themselves.

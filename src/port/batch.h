@@ -1,7 +1,7 @@
 // What goes into one run of a plan: one worker's minibatch, or those of a few consecutive workers behind one another
 // where batch norm takes their statistics together (network.bn_group). Memory belongs to the loader and stays valid
-// until the second next call of its next(). Images are f32 NCHW, already normalized; a label of -1 marks padding, which
-// counts nowhere.
+// until the second next call of its next(). Images are f32 NCHW, already normalized, or for a plan that takes them
+// pictures on which the device does that; a label of -1 marks padding, which counts nowhere.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,14 @@
 #include <span>
 
 #include "base/random.h"
+#include "port/picture.h"
 
 namespace convoy {
 
 struct Batch {
-  std::span<const float> images{};        // [b, channels, height, width]
+  std::span<const float> images{};      // [b, channels, height, width], or none where there are pictures
+  std::span<const Picture> pictures{};  // [b], and `shades` for all of them
+  Shades shades{};
   std::span<const int32_t> labels{};      // [b], -1 = padding
   std::span<const float> top_gradient{};  // only for graphs without a loss (parity tests): d / d output, NCHW
   uint64_t seed = 0;                      // seed, step and worker choose the dropout masks

@@ -79,6 +79,18 @@ class Run(ConvoyTest):
         same = self.train("fixed", *mixed[:-1], ",".join(str(rank["workers"]) for rank in ranks), ranks=2)
         self.assertEqual(same["numerics"]["final_weights_xxh3"], result["numerics"]["final_weights_xxh3"])
 
+    def test_a_device_may_resize_the_images_and_changes_no_bit(self):
+        one = self.train("host-input", "--backend", "fused")
+        two = self.train("device-input", "--backend", "fused", "--device-input", "resize")
+        self.assertEqual(one["numerics"]["final_weights_xxh3"], two["numerics"]["final_weights_xxh3"])
+        self.assertEqual(one["epochs"][-1]["correct1"], two["epochs"][-1]["correct1"])
+        # A rank that computes in the host's memory takes planes, whatever the others do.
+        self.train("some-devices", "--backend", "fused,onednn", "--device-input", "resize", ranks=2)
+        self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "none", "--device-input", "resize",
+                     says="--device-input resize is for devices with memory of their own, and backend onednn computes in the host's")
+        self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "none", "--backend", "fused", "--device-input", "decode",
+                     says="the device of backend fused has no JPEG decoder: its host decodes")
+
     def test_other_experiments_are_not_compared(self):
         self.train("other", "--set", "optimizer.momentum=0.5", "--set", "train.seed=2", "--set", "minibatch.images=2")
         compare = ("compare", self.folder / "whole", self.folder / "other", "--speed-margin", 100)

@@ -69,13 +69,13 @@ class Checks:
         run(CONVOY, "pack", folder / "images/train", "--out", folder / "set/train", "--quiet")
         run(CONVOY, "pack", folder / "images/val", "--classes", folder / "set/train", "--out", folder / "set/val", "--quiet")
 
-    def train(self, name, backend, *more, ranks=0, codes=(0,)):
+    def train(self, name, backend, *more, ranks=0, codes=(0,), env=None):
         """The run's digest and its losses by step."""
         begin = (["--resume", self.folder / name] if "resume" in more else
                  [self.job, "--train", self.folder / "set/train", "--held-out", self.folder / "set/val", "--out", self.folder / name])
         flags = [word for word in more if word != "resume"]
         run(*(launcher(ranks) if ranks else []), CONVOY, "train", *begin, "--backend", backend, "--threads", 1, "--quiet",
-            "--oversubscribe", *flags, codes=codes)
+            "--oversubscribe", *flags, codes=codes, env=env)
         lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())
         losses = {line["step"]: line["loss"] for line in lines if line["event"] == "step"}
         result = json.loads((self.folder / name / "result.json").read_text()) if codes == (0,) else {}
@@ -122,12 +122,47 @@ class Checks:
             raise Failed(f"{parts} instead of {whole}")
         return whole
 
+    def pictures(self):
+        """images resized, mirrored and normalized by the GPU: the bits of those that the host prepares"""
+        here, there = (self.train(f"pictures-{how}", "cudnn", "--device-input", how)[0] for how in ("none", "resize"))
+        if here is None or here != there:
+            raise Failed(f"{here} by the host, {there} by the GPU")
+        return here
+
+    def decoded(self):
+        """and decoded by nvJPEG: the same bits twice, every loss of 20 steps within 5e-2 of those on the host's pixels"""
+        first, second = (self.train(f"decoded-{i}", "cudnn", "--device-input", "decode")[0] for i in range(2))
+        if first is None or first != second:
+            raise Failed(f"{first} and {second}")
+        ours, theirs = (self.train(f"decoded-{how}", "cudnn", "--device-input", how, "--stop-after", 20, codes=(85,))[1]
+                        for how in ("decode", "none"))
+        worst = max(abs(a - b) / abs(b) for a, b in zip(ours, theirs, strict=True))
+        if not worst < 5e-2:  # decoders differ by steps of 255, which a batch norm of few images makes more of
+            raise Failed(f"losses differ by up to {worst:.2e}")
+        return f"{first}; losses of 20 steps differ by up to {worst:.1e}"
+
     def ranks(self):
         """1 and 2 ranks on one GPU: the same bits on the tree"""
         one, two = (self.train(f"ranks-{n}", "cudnn", ranks=n)[0] for n in (1, 2))
         if one is None or one != two:
             raise Failed(f"{one} on 1 rank, {two} on 2")
         return one
+
+    def library(self):
+        """2 ranks on one GPU on the library's road, which NCCL refuses: sums by MPI in page-locked memory, every loss within 1e-3"""
+        one, two = (self.train(f"library-{n}", "cudnn", "--road", "library", "--stop-after", 20, ranks=n, codes=(85,))[1] for n in (1, 2))
+        worst = max(abs(a - b) / abs(b) for a, b in zip(two, one, strict=True))
+        if not worst < 1e-3:
+            raise Failed(f"losses differ by up to {worst:.2e}")
+        return f"losses of 20 steps differ by up to {worst:.1e}"
+
+    def timed(self):
+        """engines chosen by a clock, once for a cache folder: the same bits twice"""
+        env = {"CONVOY_TIME_ENGINES": "4", "CONVOY_CACHE": str(self.folder / "cache")}
+        first, second = (self.train(f"timed-{i}", "cudnn", env=env)[0] for i in range(2))
+        if first is None or first != second:
+            raise Failed(f"{first} and {second}")
+        return first
 
     def mixed(self):
         """a CPU's and a GPU's rank in one job: every loss within 1e-3 of the GPU's alone"""
@@ -163,7 +198,7 @@ class Checks:
         return "memcheck, initcheck"
 
 
-CHECKS = ("device", "parity", "golden", "training", "repeatable", "resumed", "ranks", "mixed", "main_loop", "sanitizer")
+CHECKS = ("device", "parity", "golden", "training", "repeatable", "resumed", "pictures", "decoded", "ranks", "library", "timed", "mixed", "main_loop", "sanitizer")
 
 
 def main():

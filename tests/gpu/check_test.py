@@ -18,15 +18,15 @@ class Check(probe_test.Host):
 
     def test_without_a_gpu_it_says_what_did_not_run(self):
         said = self.check(77, env=self.complete(cuda="13000 100"))
-        for name in ("device", "parity", "golden", "training", "repeatable", "resumed", "ranks", "mixed", "main_loop", "sanitizer"):
+        for name in ("device", "parity", "golden", "training", "repeatable", "resumed", "pictures", "decoded", "ranks", "library", "timed", "mixed", "main_loop", "sanitizer"):
             self.assertIn(f"gpu check {name} DID NOT RUN", said)
         self.assertIn("shows no GPU", said)
 
     def test_rehearsal(self):
         out = self.folder / "report"
-        said = self.check(0, "--only", "training,resumed,ranks", "--out", out, env=self.complete())
+        said = self.check(0, "--only", "training,resumed,ranks,library,timed", "--out", out, env=self.complete())
         report = json.loads(next(out.iterdir()).read_text())
-        self.assertEqual([check["status"] for check in report["checks"]], ["ok"] * 3, said)
+        self.assertEqual([check["status"] for check in report["checks"]], ["ok"] * 5, said)
         self.assertIn("Fake GPU", report["gpu"]["gpus"][0]["name"])
         self.assertIn("commit", report["tool"])
 

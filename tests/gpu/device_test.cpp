@@ -7,6 +7,8 @@
 
 #include "backends/common/host_vector.h"
 #include "backends/cudnn/cuda_device.h"
+#include "backends/fused/host_device.h"
+#include "backends/fused/picture_stage.h"
 #include "backends/fused/staged_sums.h"
 #include "base/error.h"
 
@@ -78,6 +80,43 @@ TEST_CASE("sums through pinned memory bring shared memory there and back") {
   second->wait();
   first->wait();
   CHECK(same_bits(floats(shared, count), floats(plain, count)));
+}
+
+TEST_CASE("pictures become the planes that the host's own code makes of them") {
+  constexpr int images = 6, side = 64;
+  const std::shared_ptr<fused::Device> device = make_cuda_device(0), host = fused::make_host_device({});
+  std::mt19937 random(7);
+  std::vector<std::vector<std::byte>> pixels;
+  std::vector<int32_t> first(side),
+      weights(3 * side, 1398101);  // a third of 2^22, of every fourth pixel's neighbours
+  for (int i = 0; i < side; ++i) first[static_cast<size_t>(i)] = 4 * i;
+  std::vector<Picture> pictures(images);  // the last one is padding
+  constexpr int width = 4 * side;
+  for (int i = 0; i + 1 < images; ++i) {
+    pixels.emplace_back(3 * width * width);
+    for (std::byte& value : pixels.back()) value = static_cast<std::byte>(random());
+    pictures[static_cast<size_t>(i)] = {.bytes = pixels.back(),
+                                        .width = width,
+                                        .height = width,
+                                        .across = {3, first, weights},
+                                        .down = {3, first, weights},
+                                        .down_first = i % 2 == 1,
+                                        .mirror = i % 3 == 1};
+  }
+  Batch batch;
+  batch.pictures = pictures;
+  batch.shades = {255.0f, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, true};
+  constexpr size_t bytes = sizeof(float) * images * 3 * side * side;
+  std::vector<std::vector<std::byte>> found;
+  for (fused::Device* each : {device.get(), host.get()}) {
+    const auto queue = each->make_queue();
+    const Piece planes(*each, bytes, Place::device);
+    fused::PictureStage stage(*each, images, side, planes.memory, 1, false);
+    for (int run = 0; run < 3; ++run) stage.send(batch, *queue);
+    queue->copy(found.emplace_back(bytes).data(), planes.memory, bytes);
+    queue->finish();
+  }
+  CHECK(found[0] == found[1]);
 }
 
 TEST_CASE("a mark inside a graph is waited for, at every launch anew") {

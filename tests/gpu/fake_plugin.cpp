@@ -59,7 +59,8 @@ class Wrong final : public convoy::Backend {
   std::unique_ptr<convoy::Backend> real_;
 };
 
-std::unique_ptr<convoy::Backend> make(int gpu, int threads, convoy::Precision, convoy::fused::Fusion) {
+std::unique_ptr<convoy::Backend> make(int gpu, int threads, convoy::Precision, convoy::fused::Fusion,
+                                      convoy::DeviceInput) {
   if (planted("fails", "no") == "yes")
     throw convoy::Error("GPU " + std::to_string(gpu) + " fell off the bus", convoy::Exit::temporary);
   if (planted("fails", "no") == "foreign") throw std::runtime_error("of a library");

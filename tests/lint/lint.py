@@ -42,7 +42,7 @@ FENCED = {
     r"hwloc.*\.h": ["src/comm"],
     r"hdf5\.h": ["data", "src/train/checkpoint"],
     r"(oneapi/)?dnnl.*\.hpp?|oneapi/dnnl/.*": ["backends/onednn"],
-    r"cuda.*\.h|cudnn.*\.h|nccl\.h": ["backends/cudnn"],
+    r"cuda.*\.h|cudnn.*\.h|nccl\.h|nvjpeg\.h": ["backends/cudnn"],
     r"jpeglib\.h|png\.h|matio\.h": ["data"],
     r"toml\+\+/.*": ["src/train", "src/launch", "src/cli", "src/simulate"],
     r"simgrid/.*|smpi/.*": ["src/simulate/smpi"],
