@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # convoy's cuDNN backend beside PyTorch (AMP; eager, channels_last, compiled) on the same GPU, in turns: results/peers/gpu.sh [FLAGS] [CASE ...]
+# --images FOLDER (class folders of full-size JPEGs) adds the case that reads them: by the host, with --device-input resize, and decode.
 # Takes the Python that has torch (CONVOY_TORCH_PYTHON, else python3) and a finished build; writes results/gpu/peers-DATE.json.
 # Exit code 77: no usable GPU, nothing DID RUN.
 set -euo pipefail

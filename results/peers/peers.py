@@ -6,7 +6,7 @@
 Every case has convoy and PyTorch's modes. PyTorch's processes live through all rounds and sleep while others run; convoy is a
 fresh process each round, which warms up by itself. A round is STEPS steps of each, and counts as their median; ratios are those of
 the same round, given as their median and the interval of order statistics that holds it with 95 %. --images: a folder of class
-folders of full-size JPEG files, for the loader. Runs in the Python that has torch and torchvision: run.sh installs it.
+folders of full-size JPEG files, for the loader and for steps that read them. Runs in the Python that has torch and torchvision: run.sh installs it.
 """
 import argparse
 import datetime
@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -45,8 +46,10 @@ CASES = {
         "resnet50-tf32": network("resnet50", 256, 224, precision="tf32"),
         "alexnet-bf16": network("alexnet-torchvision", 512, 224, precision="bf16"),
         "resnet50-infer": network("resnet50", 256, 224, "infer"),
+        "resnet50-bf16-input": network("resnet50", 256, 224, precision="bf16"),
     },
 }
+READING = ("loader", "resnet50-bf16-input")  # cases that need --images
 
 
 def job(case, backend):
@@ -69,10 +72,12 @@ activations = "{case["precision"]}"
 
 
 class Torch:
-    def __init__(self, case, mode, options):
+    def __init__(self, case, mode, options, images=None):
         command = [sys.executable, HERE / "torch_peer.py", "--mode", mode, "--device", options.device, "--threads", options.threads]
         for key, value in case.items():
             command += [f"--{key}", value]
+        if images:
+            command += ["--input", images, "--workers", options.threads]
         self.name, self.memory = f"torch {mode}", {}
         self.command = [str(word) for word in command]
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -136,6 +141,26 @@ class Limit(Convoy):
         sheet = json.loads(self.sheet.read_text())
         return sum(b["real_time"] / 1e3 for b in sheet["benchmarks"]
                    if b["run_type"] == "aggregate" and b["run_name"] == "work/convolution")
+
+
+class Reading(Convoy):
+    """Steps on images that are read, decoded and prepared meanwhile: by the host alone, or with the GPU's help."""
+
+    def __init__(self, case, how, options, folder):
+        packed = folder / "set"
+        if not packed.exists():
+            subprocess.run([options.convoy, "pack", options.images, "--out", packed, "--quiet"], check=True)
+        folder = folder / how
+        folder.mkdir()
+        super().__init__(case, options, folder)
+        self.name = "convoy" if how == "none" else f"convoy, --device-input {how}"
+        self.command[3:4] = ["epoch", "--train", str(packed), "--device-input", how]
+
+    def round(self):
+        super().round()
+        sheet = json.loads(self.sheet.read_text())
+        steps = next(b for b in sheet["benchmarks"] if b["run_type"] == "aggregate" and b["run_name"] == "epoch/steps")
+        return steps["real_time"] / 1e3 / 4  # four batches a repetition
 
 
 MARKED = "convoy, restart markers"
@@ -204,6 +229,9 @@ def interval(values):
 def competitors(name, case, options, folder):
     if case is None:
         return [Loader(how, options, folder) for how in ("convoy", MARKED, "torchvision with PIL", "libjpeg-turbo, full decode")]
+    if name in READING:
+        ways = [Reading(case, how, options, folder) for how in ("none", "resize", "decode")]
+        return ways + [Torch(case, "channels_last", options, options.images)]
     ours = [Convoy(case, options, folder)]
     if options.device == "cpu" and name == "resnet50":
         ours.append(Limit(case, options, folder))
@@ -230,6 +258,21 @@ def compete(name, case, options):
                                          "seconds": times[one.name], "images_per_s": images / statistics.median(times[one.name]),
                                          "ratio": statistics.median(ratios), "ratio_interval": interval(ratios), **one.memory})
         return entry
+
+
+def roofline(name, entry, options, machine):
+    """What share of its memory's limit ResNet-50's step in 16 bits reaches: of tests/gpu/roofline.cpp's count of the plan for this GPU."""
+    program = options.convoy.parent / "test_roofline"
+    if options.device != "cuda" or name not in ("resnet50-bf16", "resnet50-fp16") or not program.exists():
+        return {}
+    limits, passes = {}, None
+    for line in subprocess.run([program], stdout=subprocess.PIPE, text=True).stdout.splitlines():
+        if found := re.match(r"batch norm in (\d pass(?:es)?) over memory(.*)", line):
+            passes = found[1] if not found[2] else None  # this plan's, not that of main-loop fusion
+        elif passes and (found := re.match(r"\s+images a second on (\S+) at the roofline\s+([0-9.e+]+)", line)) and found[1] in machine:
+            limits[f"batch norm in {passes}"] = float(found[2])
+    ours = entry["competitors"][0]["images_per_s"]
+    return {"roofline": {key: {"images_per_s": value, "share": ours / value} for key, value in limits.items()}}
 
 
 def facts(device):
@@ -264,6 +307,9 @@ def table(entries):
             lines.append(f"| {entry['case']} | {one['name']} | {one['images_per_s']:.1f} | {ratio} | "
                          f"{memory / 2**20:.0f} |" if memory else
                          f"| {entry['case']} | {one['name']} | {one['images_per_s']:.1f} | {ratio} | |")
+    for entry in entries:
+        for what, limit in entry.get("roofline", {}).items():
+            lines.append(f"\n{entry['case']}: {limit['share']:.2f} of the {limit['images_per_s']:.0f} images/s that memory allows with {what}")
     return "\n".join(lines)
 
 
@@ -281,16 +327,19 @@ def main():
     for name in options.cases:
         if name not in cases:
             parser.error(f"there is no case {name}; there are {', '.join(cases)}")
-    if "loader" in options.cases and not options.images:
-        parser.error("the case loader needs --images FOLDER")
-    wanted = options.cases or [name for name in cases if name != "loader" or options.images]
+    if (reading := set(options.cases) & set(READING)) and not options.images:
+        parser.error(f"the case {', '.join(reading)} needs --images FOLDER")
+    wanted = options.cases or [name for name in cases if name not in READING or options.images]
     flags = Path("/proc/cpuinfo").read_text()
     if options.device == "cpu" and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
         wanted = [name for name in wanted if not name.endswith("bf16") or name in options.cases]
+    here = facts(options.device)
     entries = [compete(name, cases[name], options) for name in wanted]
+    for name, entry in zip(wanted, entries):
+        entry.update(roofline(name, entry, options, here["machine"]))
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
               "command": " ".join(["results/peers/run.sh", *sys.argv[1:]]), "device": options.device,
-              "rounds": options.rounds, "steps": STEPS, **facts(options.device), "cases": entries}
+              "rounds": options.rounds, "steps": STEPS, **here, "cases": entries}
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -3,7 +3,9 @@
 steps, as JSON. A step is forward, backward and SGD with Nesterov momentum, or forward alone; the first ones are not counted.
 
   torch_peer.py --model resnet50 --images 32 --size 224 --mode eager|channels_last|compile [--task train|infer]
-                [--precision f32|tf32|bf16|fp16] [--device cpu|cuda] [--threads 2]
+                [--precision f32|tf32|bf16|fp16] [--device cpu|cuda] [--threads 2] [--input FOLDER --workers N]
+
+--input: a folder of class folders, read by torchvision's ImageFolder in N processes; otherwise the same noise every step.
 """
 import argparse
 import json
@@ -18,6 +20,17 @@ MODELS = {"resnet50": "resnet50", "resnet18": "resnet18", "alexnet-torchvision":
 KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def endless(options):
+    """Minibatches of the files, augmented as ImageNet's are."""
+    t = torchvision.transforms
+    files = torchvision.datasets.ImageFolder(options.input, t.Compose([
+        t.RandomResizedCrop(options.size), t.RandomHorizontalFlip(), t.ToTensor(),
+        t.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]))
+    order = torch.utils.data.RandomSampler(files, replacement=True, num_samples=10**9)
+    yield from torch.utils.data.DataLoader(files, options.images, sampler=order, num_workers=options.workers,
+                                           pin_memory=options.device == "cuda", drop_last=True)
+
+
 def build(options):
     torch.manual_seed(1)
     layout = torch.contiguous_format if options.mode == "eager" else torch.channels_last
@@ -25,26 +38,33 @@ def build(options):
     net.train(options.task == "train")
     x = torch.randn(options.images, 3, options.size, options.size, device=options.device).to(memory_format=layout)
     y = torch.arange(options.images, device=options.device) % 1000
+    batches = endless(options) if options.input else None
     optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, nesterov=True, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(options.device, enabled=options.precision == "fp16" and options.device == "cuda")
     kind = KINDS.get(options.precision)
 
-    def forward():
+    def forward(x, y):
         with torch.autocast(options.device, dtype=kind, enabled=kind is not None):
             out = net(x)
             return torch.nn.functional.cross_entropy(out, y) if options.task == "train" else out
 
     compiled = torch.compile(forward) if options.mode == "compile" else forward
 
+    def given():
+        if batches is None:
+            return x, y
+        images, labels = next(batches)
+        return images.to(options.device, non_blocking=True, memory_format=layout), labels.to(options.device, non_blocking=True)
+
     def train():
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(compiled()).backward()
+        scaler.scale(compiled(*given())).backward()
         scaler.step(optimizer)
         scaler.update()
 
     def infer():
         with torch.inference_mode():
-            compiled()
+            compiled(*given())
 
     return train if options.task == "train" else infer
 
@@ -59,6 +79,8 @@ def main():
     parser.add_argument("--precision", choices=["f32", "tf32", "bf16", "fp16"], default="f32")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--input")
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True

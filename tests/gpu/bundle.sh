@@ -8,7 +8,7 @@ file=$(realpath -m "${2:?usage: tests/gpu/bundle.sh BUILD_FOLDER FILE.tar.xz}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{bin,lib,libraries,mpi/bin,mpi/share}
-cp "$build"/bin/{convoy,test_gpu,test_parity,test_golden} "$work/bin"
+cp "$build"/bin/{convoy,test_gpu,test_parity,test_golden,test_roofline} "$work/bin"
 cp "$build/lib/libconvoy_cudnn.so" "$work/lib"
 
 # Open MPI finds its parts below OPAL_PREFIX as it would below its own prefix.
