@@ -86,6 +86,7 @@ class CheckBackend final : public Backend {
     return info;
   }
   Buffer allocate(size_t bytes) override { return subject_->allocate(bytes); }
+  std::unique_ptr<HostCopies> host_copies() override { return subject_->host_copies(); }
   using Backend::compile;
   std::unique_ptr<Plan> compile(const Program& program, Arena& arena,
                                 const CompileOptions& options) override {

@@ -4,7 +4,9 @@
 namespace convoy::cudnn {
 
 DeviceSums make_nccl_sums(Communicator&, const std::string&, std::unique_ptr<SumStream>) {
-  return {nullptr, "gradients are summed by the MPI library: the plug-in was built without NCCL"};
+  return {
+      nullptr,
+      "gradients are summed by the MPI library in page-locked memory: the plug-in was built without NCCL"};
 }
 
 }  // namespace convoy::cudnn

@@ -93,7 +93,7 @@ std::string trouble_of(Communicator& ranks, const NcclApi& api, const std::strin
 DeviceSums make_nccl_sums(Communicator& inner, const std::string& bus_id, std::unique_ptr<SumStream> stream) {
   const NcclApi api = load_nccl();
   if (const std::string trouble = trouble_of(inner, api, bus_id); !trouble.empty())
-    return {nullptr, "gradients are summed by the MPI library: " + trouble};
+    return {nullptr, "gradients are summed by the MPI library in page-locked memory: " + trouble};
   return {std::make_unique<NcclCommunicator>(inner, api, std::move(stream)),
           fmt::format("gradients are summed by {}", api.name())};
 }

@@ -36,10 +36,9 @@ class CudnnBackend final : public Backend {
     std::array<char, 64> bus_id{};
     cuda_check(cudaDeviceGetPCIBusId(bus_id.data(), static_cast<int>(bus_id.size()), gpu_),
                "tell its address");
-    DeviceSums sums = make_nccl_sums(ranks, bus_id.data(), make_sum_stream(gpu_));
-    if (sums.communicator == nullptr) sums.communicator = fused_->sums_over(ranks).communicator;
-    return sums;
+    return make_nccl_sums(ranks, bus_id.data(), make_sum_stream(gpu_));
   }
+  std::unique_ptr<HostCopies> host_copies() override { return fused_->host_copies(); }
 
  private:
   int gpu_;

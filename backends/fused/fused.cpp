@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "backends/fused/staged_sums.h"
+#include "backends/fused/host_copies.h"
 #include "base/error.h"
 
 namespace convoy {
@@ -37,10 +37,10 @@ class FusedBackend final : public Backend {
   }
 
   Vector& vector() override { return device_->vector(); }
-  DeviceSums sums_over(Communicator& ranks) override {
-    return {fused::make_staged_sums(ranks, device_),
-            "gradients are summed by the MPI library in page-locked memory"};
+  DeviceSums sums_over(Communicator&) override {
+    return {nullptr, "gradients are summed by the MPI library in page-locked memory"};
   }
+  std::unique_ptr<HostCopies> host_copies() override { return fused::make_host_copies(device_); }
 
  private:
   // How many images a worker would fit, a power of two less: found by compiling for them.

@@ -224,6 +224,9 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   const Log log = flags.voice.log(comm.rank(), comm.host(), comm.rank() == 0 ? directory.log().string() : "");
   const DeviceSums sums = sums_of(*backend, placement, comm);
   Communicator& job_comm = sums.communicator ? *sums.communicator : comm;
+  const auto copies = backend->host_copies();  // outlives every attempt's reducer
+  placement.reducer.copies = copies.get();
+  placement.reducer.device_sums = sums.communicator != nullptr;
   if (comm.rank() == 0 && !sums.note.empty()) log.info("{}", sums.note);
   for (const std::string& line : affinity.map) log.detail("{}", line);
   if (comm.rank() == 0)

@@ -31,12 +31,14 @@ BucketSums::Scratch BucketSums::scratch_for(const Layout& layout, const ReducerO
   return scratch;
 }
 
-BucketSums::BucketSums(Communicator& communicator, Arena& arena, const ReducerOptions& options,
-                       Source& source)
+BucketSums::BucketSums(Communicator& communicator, Arena& arena, Mirror& mirror,
+                       const ReducerOptions& options, Source& source)
     : communicator_(communicator),
       arena_(arena),
+      mirror_(mirror),
       source_(source),
       road_(options.road),
+      device_sums_(options.device_sums),
       wire_(options.wire),
       stall_limit_(options.stall_limit),
       spans_(options.spans),
@@ -59,6 +61,7 @@ void BucketSums::run() {
     run_tree();
   else
     run_library();
+  mirror_.finish();
 }
 
 void BucketSums::run_tree() {
@@ -70,12 +73,13 @@ void BucketSums::run_tree() {
     } catch (const Error& error) {
       throw Error(fmt::format("{}: {}", name(bucket), error.what()), error.code());
     }
-    took(bucket, begin);
+    completed(bucket, begin);
     busy_ += seconds_[static_cast<size_t>(bucket)];
   }
 }
 
-void BucketSums::took(int bucket, Clock::time_point begin) {
+void BucketSums::completed(int bucket, Clock::time_point begin) {
+  if (!device_sums_) mirror_.put(bucket);
   const auto end = Clock::now();
   seconds_[static_cast<size_t>(bucket)] = seconds_between(begin, end);
   if (spans_ != nullptr)
@@ -86,7 +90,7 @@ void BucketSums::took(int bucket, Clock::time_point begin) {
 // The gradients as 16-bit numbers if the wire says so, then what is exact: everything, or the statistics.
 int64_t BucketSums::tree_sum_of(int bucket) {
   const Finish wait = [this](Communicator::Pending& message, const TreeStep& step) { finish(message, step); };
-  const std::span<float> values = arena_.grads(bucket);
+  const std::span<float> values = mirror_.grads(bucket);
   const size_t rounded = rounded_elements(wire_, arena_.layout(), bucket);
   int64_t overflows = 0;
   if (rounded > 0) {
@@ -128,11 +132,13 @@ void BucketSums::run_library() {
     const size_t before = flights.size();
     try {
       for (; next < buckets && source_.is_ready(next); ++next)
-        flights.push_back({next, communicator_.start_sum(arena_.grads(next)), Clock::now()});
+        flights.push_back({next,
+                           communicator_.start_sum(device_sums_ ? arena_.grads(next) : mirror_.grads(next)),
+                           Clock::now()});
       const size_t started = flights.size();
       std::erase_if(flights, [&](const Flight& flight) {
         if (!flight.sum->test()) return false;
-        took(flight.bucket, flight.begin);
+        completed(flight.bucket, flight.begin);
         return true;
       });
       if (flights.size() != started || started != before) last_progress = Clock::now(), backoff = Backoff();

@@ -1,8 +1,8 @@
 // The sums over ranks of one step's buckets, in ascending order, run by whichever thread the Reducer chooses: one bucket
 // after another on the tree, several in flight on the MPI library's road. Watches for stalls: when nothing moves for
 // `stall_limit`, an error names the bucket, the step of the tree and the rank and host that did not answer.
-// Owns the tree's scratch (half the largest bucket; for a 16-bit wire a packed bucket and a half); works in place in
-// arena.grads().
+// Owns the tree's scratch (half the largest bucket; for a 16-bit wire a packed bucket and a half); works in place in the
+// mirror of arena.grads() and puts each sum back, or, where devices sum among themselves, in arena.grads().
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/mirror.h"
 #include "comm/reducer.h"
 #include "comm/tree.h"
 
@@ -33,10 +34,10 @@ class BucketSums {
   static Scratch scratch_for(const Layout& layout, const ReducerOptions& options, int ranks);
 
   // Collective: gathers the ranks' hosts.
-  BucketSums(Communicator& communicator, Arena& arena, const ReducerOptions& options, Source& source);
+  BucketSums(Communicator& communicator, Arena& arena, Mirror& mirror, const ReducerOptions& options,
+             Source& source);
 
-  void
-  run();  // returns when every bucket holds the sum over all ranks; throws on a stall, or when told to stop
+  void run();  // returns when the arena holds the sum over all ranks; throws on a stall, or when told to stop
 
   const std::vector<double>& seconds() const { return seconds_; }  // of the last run, by bucket
   double busy_seconds() const { return busy_; }                    // with at least one bucket under way
@@ -58,12 +59,14 @@ class BucketSums {
   bool stalled_since(Clock::time_point last_progress) const;
   double stall_seconds() const;
   std::string name(int bucket) const;
-  void took(int bucket, Clock::time_point begin);
+  void completed(int bucket, Clock::time_point begin);
 
   Communicator& communicator_;
   Arena& arena_;
+  Mirror& mirror_;
   Source& source_;
   Road road_;
+  bool device_sums_;
   Wire wire_;
   std::chrono::milliseconds stall_limit_;
   SpanSink* spans_;

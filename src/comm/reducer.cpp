@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "comm/bucket_sums.h"
 #include "comm/ladder.h"
+#include "comm/mirror.h"
 #include "comm/shares.h"
 #include "port/events.h"
 
@@ -29,18 +30,21 @@ class Reducer::State final : BucketSums::Source {
  public:
   State(Communicator& communicator, Arena& arena, Share mine, const ReducerOptions& options)
       : arena_(arena),
+        mirror_(arena, options, communicator.size(), mine.count),
         ladder_(static_cast<size_t>(arena.layout().elements), mine.count),
-        sums_(communicator, arena, options, *this),
+        sums_(communicator, arena, mirror_, options, *this),
         wire_(options.wire),
         clock_(options.events),
         mine_(mine),
         buckets_(static_cast<int>(arena.layout().buckets.size())),
-        alone_(communicator.size() == 1) {
+        alone_(communicator.size() == 1),
+        device_sums_(options.device_sums) {
     times_.buckets.assign(static_cast<size_t>(buckets_), 0.0);
     adding_.resize(static_cast<size_t>(buckets_));
     range_errors_ = adding_;
     pending_.resize(adding_.size());
     ensure(clock_ == nullptr || !options.overlap);
+    ensure(!device_sums_ || options.road == Road::library);
     if (options.overlap && !alone_) thread_ = std::thread([this] { serve(); });
   }
 
@@ -57,7 +61,8 @@ class Reducer::State final : BucketSums::Source {
     ensure(event.handle == nullptr || clock_ != nullptr);
     ensure(worker == worker_ && bucket == bucket_);
     const bool last = worker + 1 == mine_.count;
-    if (event.handle != nullptr && !last) clock_->await(event), event = {};  // the plan goes on to overwrite it
+    if (event.handle != nullptr && !last)
+      clock_->await(event), event = {};  // the plan goes on to overwrite it
     pending_[static_cast<size_t>(bucket)] = event;
     if (event.handle == nullptr) add(worker, bucket);
     if (last) hand_over(bucket);
@@ -69,8 +74,8 @@ class Reducer::State final : BucketSums::Source {
             mine_.count);
     const auto begin = Clock::now();
     if (mine_.count == 0) {  // nothing to give, but the sum comes to this rank as well
-      std::ranges::fill(arena_.grads(), 0.0f);
-      for (int bucket = 0; bucket < buckets_; ++bucket) hand_over(bucket);
+      std::ranges::fill(mirror_.grads(), 0.0f);
+      for (int bucket = 0; bucket < buckets_; ++bucket) return_own(bucket), hand_over(bucket);
     }
     if (thread_.joinable()) {
       std::unique_lock lock(mutex_);
@@ -98,14 +103,24 @@ class Reducer::State final : BucketSums::Source {
 
  private:
   void add(int worker, int bucket) {
+    mirror_.fetch(bucket);
     const auto begin = Clock::now();
     const auto offset = static_cast<size_t>(arena_.layout().buckets[static_cast<size_t>(bucket)].begin);
-    const std::span<float> values = arena_.grads(bucket);
+    const std::span<float> values = mirror_.grads(bucket);
     const size_t rounded = rounded_elements(wire_, arena_.layout(), bucket);
     adding_[static_cast<size_t>(bucket)] += ladder_.add(worker, offset, values.first(rounded), wire_);
     ladder_.add(worker, offset + rounded, values.subspan(rounded));
-    if (alone_ && worker + 1 == mine_.count) descale(wire_, values.first(rounded));
+    const bool last = worker + 1 == mine_.count;
+    if (alone_ && last) descale(wire_, values.first(rounded));
     local_ += seconds_since(begin);
+    if (last) return_own(bucket);
+  }
+
+  // To the arena, where this rank's own sum is the whole one, or devices go on with it.
+  void return_own(int bucket) {
+    if (!alone_ && !device_sums_) return;
+    mirror_.put(bucket);
+    mirror_.finish();
   }
 
   void hand_over(int bucket) {
@@ -159,13 +174,14 @@ class Reducer::State final : BucketSums::Source {
   bool stopped() const override { return stop_; }
 
   Arena& arena_;
+  Mirror mirror_;
   Ladder ladder_;
   BucketSums sums_;
   Wire wire_;
   Events* clock_;
   Share mine_;
   const int buckets_;
-  const bool alone_;
+  const bool alone_, device_sums_;
   int worker_ = 0, bucket_ = 0;  // expected next; the training thread's alone
   double local_ = 0;
   std::vector<RangeErrors> adding_, range_errors_;  // by bucket: of this step's own workers; of the last step
@@ -212,7 +228,8 @@ const std::vector<RangeErrors>& Reducer::range_errors() const { return state_->r
 size_t reducer_bytes(const Layout& layout, const ReducerOptions& options, int ranks, int local) {
   const size_t sums = ladder_sums(local) * static_cast<size_t>(layout.elements);
   const BucketSums::Scratch scratch = BucketSums::scratch_for(layout, options, ranks);
-  return (sums + scratch.exact) * sizeof(float) + scratch.packed * sizeof(uint16_t);
+  return (sums + scratch.exact) * sizeof(float) + scratch.packed * sizeof(uint16_t) +
+         Mirror::bytes_for(layout, options, ranks, local);
 }
 
 std::string claim(Road road, int ranks, int workers) {

@@ -1,11 +1,12 @@
 // Sums the gradients of all W workers over all ranks, bucket by bucket, while the backward pass still runs.
 // A rank holds the contiguous workers [first, first + count) and runs them one after another: all but the
 // last are added to partial sums on the ladder (comm/ladder.h, memory of log2(count) arenas); the last one's
-// buckets are completed in place in arena.grads() and handed, in ascending order, to ONE progress thread,
-// which runs the fixed-order tree (comm/tree.h) or the MPI library's sum. From the last leaf's first bucket
-// until wait() returns, the progress thread is the only one that may call the communicator, and a handed-over
-// bucket is touched by nobody else. The bits on the tree depend neither on the number of ranks (any 2^k that
-// divides W) nor on `overlap`, also when gradients are rounded to 16 bits on the way (comm/wire.h).
+// buckets are completed in place and handed, in ascending order, to ONE progress thread, which runs the
+// fixed-order tree (comm/tree.h) or the MPI library's sum. In place: in arena.grads(), or in its mirror where
+// that is a device's memory (comm/mirror.h). From the last leaf's first bucket until wait() returns, the
+// progress thread is the only one that may call the communicator, and a handed-over bucket is touched by
+// nobody else. The bits on the tree depend neither on the number of ranks (any 2^k that divides W) nor on
+// `overlap`, also when gradients are rounded to 16 bits on the way (comm/wire.h).
 #pragma once
 
 #include <chrono>
@@ -22,6 +23,7 @@
 namespace convoy {
 
 class Events;
+class HostCopies;
 class SpanSink;
 
 enum class Road { tree, library };
@@ -47,6 +49,10 @@ struct ReducerOptions {
   // the sums are then done inside wait(), each bucket's as soon as its event has happened. So runs a rank that has no
   // second thread: a simulated one.
   Events* events = nullptr;
+  // For an arena in a device's memory, whose gradients this rank then rounds, adds and sends in their mirror; outlives the
+  // reducer.
+  HostCopies* copies = nullptr;
+  bool device_sums = false;  // on the library's road, start_sum() is the devices' own: it is given the arena's memory
   std::function<void(size_t bytes)> worked{};  // told of the bytes that adding, packing and unpacking read and write
 };
 
@@ -82,7 +88,8 @@ class Reducer {
   std::unique_ptr<State> state_;
 };
 
-// Memory of a Reducer beside the arena, on a rank that runs `local` workers: partial sums and the tree's scratch.
+// Memory of a Reducer beside the arena, on a rank that runs `local` workers: partial sums, the tree's scratch, and the
+// mirror of an arena in a device's memory.
 size_t reducer_bytes(const Layout& layout, const ReducerOptions& options, int ranks, int local);
 
 // What may be said of the result: "bitwise for any 2^k ranks of this fingerprint" or "repeatable".

@@ -56,6 +56,7 @@ class TracedBackend final : public Backend {
   }
   Vector& vector() override { return backend_->vector(); }
   DeviceSums sums_over(Communicator& ranks) override { return backend_->sums_over(ranks); }
+  std::unique_ptr<HostCopies> host_copies() override { return backend_->host_copies(); }
 
  private:
   std::unique_ptr<Backend> backend_;

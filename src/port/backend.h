@@ -13,6 +13,7 @@
 #include "port/arena.h"
 #include "port/batch.h"
 #include "port/communicator.h"
+#include "port/host_copies.h"
 
 namespace convoy {
 
@@ -141,6 +142,8 @@ class Backend {
   // A communicator around `ranks`, which must outlive it, whose start_sum() is the devices' own (NCCL between GPUs) over
   // memory from allocate(). Collective over ranks that all have this backend.
   virtual DeviceSums sums_over(Communicator& /*ranks*/) { return {}; }
+  // For the host's work on memory from allocate(); null: that is the host's own memory.
+  virtual std::unique_ptr<HostCopies> host_copies() { return nullptr; }
 };
 
 }  // namespace convoy

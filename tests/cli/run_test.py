@@ -91,6 +91,16 @@ class Run(ConvoyTest):
         self.refused(64, "train", self.job, *self.sets, "--out", self.folder / "none", "--backend", "fused", "--device-input", "decode",
                      says="the device of backend fused has no JPEG decoder: its host decodes")
 
+    def test_a_device_s_gradients_are_worked_on_in_page_locked_memory(self):
+        # The host stands for the device of `fused`. Of 4 workers on a rank two partial sums are kept, and the mirror.
+        one, two = self.train("device", "--backend", "fused"), self.train("device-two", "--backend", "fused", ranks=2)
+        self.assertEqual(one["numerics"]["final_weights_xxh3"], two["numerics"]["final_weights_xxh3"])
+        plain, mirrored = (run["launch"]["per_rank"][0]["memory"] for run in (self.result("whole"), one))
+        self.assertEqual(2 * mirrored["partial_sums_bytes"], 3 * plain["partial_sums_bytes"])
+        said = self.must("train", self.job, *self.sets, "--backend", "fused", "--road", "library", "--out",
+                         self.folder / "device-library", "--oversubscribe", ranks=2)
+        self.assertIn("gradients are summed by the MPI library in page-locked memory", said)
+
     def test_other_experiments_are_not_compared(self):
         self.train("other", "--set", "optimizer.momentum=0.5", "--set", "train.seed=2", "--set", "minibatch.images=2")
         compare = ("compare", self.folder / "whole", self.folder / "other", "--speed-margin", 100)

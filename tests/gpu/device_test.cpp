@@ -1,5 +1,6 @@
 // The CUDA runtime's half of the backend on a GPU: memory, queues, marks inside recorded graphs, errors; and the optimizers'
 // vector, whose bits must be the host's.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <random>
@@ -7,9 +8,9 @@
 
 #include "backends/common/host_vector.h"
 #include "backends/cudnn/cuda_device.h"
+#include "backends/fused/host_copies.h"
 #include "backends/fused/host_device.h"
 #include "backends/fused/picture_stage.h"
-#include "backends/fused/staged_sums.h"
 #include "base/error.h"
 
 namespace convoy::cudnn {
@@ -66,19 +67,25 @@ TEST_CASE("memory of every kind is zeroed and can be copied to and from") {
   }
 }
 
-TEST_CASE("sums through pinned memory bring shared memory there and back") {
+TEST_CASE("shared memory goes to the host's page-locked memory and comes back") {
   const std::shared_ptr<fused::Device> device = make_cuda_device(0);
-  LocalCommunicator alone;
-  const auto staged = fused::make_staged_sums(alone, device);
+  const auto copies = fused::make_host_copies(device);
   constexpr size_t count = (1 << 20) + 3;
   const Buffer shared = device->shared_buffer(count * sizeof(float)),
                plain = host_buffer(count * sizeof(float));
   fill(floats(shared, count), 5);
   fill(floats(plain, count), 5);
-  const auto first = staged->start_sum(floats(shared, count / 2)),
-             second = staged->start_sum(floats(shared, count).subspan(count / 2));
-  second->wait();
-  first->wait();
+  const auto memory = copies->allocate(count * sizeof(float));
+  const std::span<float> here(reinterpret_cast<float*>(memory.get()), count);
+  CHECK(std::ranges::all_of(here, [](float value) { return value == 0; }));
+  copies->fetch(here.data(), shared.get(), here.size_bytes());
+  CHECK(same_bits(here, floats(plain, count)));
+  for (const std::span<float> numbers : {here, floats(plain, count)})
+    for (float& value : numbers) value *= 3;
+  const size_t half = count / 2 * sizeof(float);
+  copies->put(shared.get(), memory.get(), half);
+  copies->put(shared.get() + half, memory.get() + half, here.size_bytes() - half);
+  copies->finish();
   CHECK(same_bits(floats(shared, count), floats(plain, count)));
 }
 

@@ -36,10 +36,10 @@ class Nccl(unittest.TestCase):
             self.says("gradients are summed by NCCL 2.28.9; ", ranks, "sums")
 
     def test_two_ranks_on_one_gpu(self):
-        self.says("gradients are summed by the MPI library: ranks 0 and 1 share a GPU (", 3, "shared-gpu")
+        self.says("gradients are summed by the MPI library in page-locked memory: ranks 0 and 1 share a GPU (", 3, "shared-gpu")
 
     def test_no_library(self):
-        self.says("gradients are summed by the MPI library: rank 0 has no NCCL (", 2, "missing", library=False)
+        self.says("gradients are summed by the MPI library in page-locked memory: rank 0 has no NCCL (", 2, "missing", library=False)
 
     def test_its_errors(self):
         for planted, text in (("init", "NCCL cannot connect the ranks"), ("sum", "NCCL cannot start a sum"),

@@ -1,5 +1,6 @@
 // A step that is not among the first allocates nothing, alone or with others.
 #include <catch2/catch.hpp>
+#include <cstring>
 
 #include "tests/support/allocations.h"
 #include "world.h"
@@ -26,16 +27,29 @@ struct Counter final : Record {
   void finish(const FinalRecord&) override { count_allocations(false); }
 };
 
+// Into other memory of the host, at once.
+struct PlainCopies final : HostCopies {
+  std::shared_ptr<std::byte[]> allocate(size_t bytes) override {
+    return std::make_shared<std::byte[]>(bytes);
+  }
+  void fetch(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void put(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void finish() override {}
+};
+
 }  // namespace
 
 TEST_CASE("a step after the first two allocates no memory") {
   const char* backend = GENERATE("reference", "onednn");
   const char* road = GENERATE("tree", "library");
-  INFO(backend << ", " << road);
+  const bool mirrored = GENERATE(false, true);
+  INFO(backend << ", " << road << (mirrored ? ", mirrored" : ""));
+  PlainCopies copies;
   Counter counter;
   Run run;
   run.experiment.train.steps = 24;  // past the history that the guard of norms needs
   run.placement = {.backends = {backend}, .road = road};
+  if (mirrored) run.copies = &copies;
   run.record = &counter;
   train_on(world(), run);
   REQUIRE(counter.by_step.size() >= 12);

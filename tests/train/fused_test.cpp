@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "backends/fused/host_copies.h"
 #include "backends/fused/host_device.h"
-#include "backends/fused/staged_sums.h"
 #include "world.h"
 
 namespace convoy::testing {
@@ -39,12 +39,31 @@ TEST_CASE("the fused backend gives the same weights on these ranks as on one") {
   CHECK(train_on(world(), run).digest != expected);
 }
 
-TEST_CASE("sums through pinned memory give the bits of the library's own sums") {
+TEST_CASE("gradients that the host works on in pinned memory give the same weights") {
+  const auto copies = fused::make_host_copies(fused::make_host_device({}));
   Run run = run_on("fused");
-  run.placement.road = "library";
-  const std::string expected = train_on(world(), run).digest;
-  const auto staged = fused::make_staged_sums(world(), fused::make_host_device({}));
-  CHECK(train_on(*staged, run).digest == expected);
+  run.experiment.train.steps = 4;
+  const auto same_through_them = [&] {
+    run.copies = nullptr;
+    const std::string expected = train_on(world(), run).digest;
+    run.copies = copies.get();
+    CHECK(train_on(world(), run).digest == expected);
+  };
+  for (const bool overlap : {true, false}) {
+    run.placement.overlap = overlap;
+    for (const char* wire : {"f32", "fp16", "bf16"}) {
+      INFO("tree, " << wire << ", overlap " << overlap);
+      run.placement.road = "tree";
+      run.experiment.allreduce.wire = wire;
+      run.experiment.allreduce.scale = run.experiment.allreduce.wire == "f32" ? 1 : 64;
+      same_through_them();
+    }
+    INFO("library, overlap " << overlap);
+    run.placement.road = "library";
+    run.experiment.allreduce.wire = "f32";
+    run.experiment.allreduce.scale = 1;
+    same_through_them();
+  }
 }
 
 TEST_CASE("the fused backend trains as the reference does") {

@@ -82,8 +82,9 @@ Batch TinyLoader::next(int64_t step, int worker) {
 
 Outcome train_on(Communicator& comm, const Run& run) {
   const Graph graph = tiny_graph(run.experiment.network);
-  const Placement placement =
+  Placement placement =
       place(run.experiment.minibatch.workers, comm.size(), run.placement, workers_together(run.experiment));
+  placement.reducer.copies = run.copies;
   std::unique_ptr<Backend> backend =
       make_backend(placement.backends.at(static_cast<size_t>(comm.rank())), run.threads, 0, run.precision);
   if (run.wrap) backend = run.wrap(std::move(backend));

@@ -52,6 +52,7 @@ struct Run {
   const std::atomic<bool>* stop = nullptr;
   Deadline deadline;
   int64_t check_every = 0;
+  HostCopies* copies = nullptr;  // of gradients that lie in the host's memory all the same
   // Puts something around the backend.
   std::function<std::unique_ptr<Backend>(std::unique_ptr<Backend>)> wrap;
 };

@@ -40,7 +40,7 @@ verdict "a planted race is reported" "$([ $? = 66 ] && grep -q 'data race.*race.
 clean "the loader" "${plain[@]}" "$build/test_data" "loader:*"
 clean "the checkpoint writer" "${plain[@]}" "$build/test_checkpoint"
 for count in 1 2 4; do
-  clean "the reducer on $count ranks" ranks $count "${plain[@]}" "$build/test_mpi" "reducer:*,failing:*,wire:*,tree:*,ladder:*"
+  clean "the reducer on $count ranks" ranks $count "${plain[@]}" "$build/test_mpi" "reducer:*,mirror:*,failing:*,wire:*,tree:*,ladder:*"
 done
 clean "training on 2 ranks" ranks 2 "${plain[@]}" "$build/test_train" \
   "killed at every step*,a checkpoint between two saves*,a stop asked*,a last state*,the library's road takes*,a time limit*"
