@@ -12,22 +12,17 @@ template <class T>
 class HostVectorOf final : public VectorOf<T> {
  public:
   explicit HostVectorOf(int threads) : threads_(threads) {}
-  double squared_norm(std::span<const T> x) override;
-  double decayed_squared_norm(std::span<const T> g, std::span<const T> w, T grad_scale, T decay) override;
-  void momentum_step(std::span<T> w, std::span<T> v, std::span<const T> g,
-                     const MomentumStepOf<T>& step) override;
-  void rmsprop_step(std::span<T> w, std::span<T> v, std::span<T> m, std::span<const T> g,
-                    const RmspropStepOf<T>& step) override;
-  void running_average(std::span<T> r, std::span<const T> s, T keep, T scale) override;
+  void squared_norms(std::span<const NormTaskOf<T>> tasks, std::span<double> norms) override;
+  void momentum_steps(std::span<const MomentumTaskOf<T>> tasks) override;
+  void rmsprop_steps(std::span<const RmspropTaskOf<T>> tasks) override;
+  void running_averages(std::span<const AverageTaskOf<T>> tasks) override;
 
  private:
-  template <class Element>
-  double sum_of_squares(size_t size, const Element& element);
-  template <class Work>
-  void in_chunks(size_t size, const Work& work);
+  template <class Tasks, class Work>
+  void in_chunks(const Tasks& tasks, const Work& work);
 
   int threads_;
-  std::vector<double> chunk_sums_;  // grows to the largest tensor, then stays
+  std::vector<double> chunk_sums_;  // grows to the largest call's, then stays
 };
 
 extern template class HostVectorOf<float>;

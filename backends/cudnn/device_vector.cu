@@ -1,8 +1,5 @@
-#include <vector>
-
 #include "backends/common/host_vector.h"
-#include "backends/common/norms.h"
-#include "backends/common/steps.h"
+#include "backends/common/many_tensors.h"
 #include "backends/cudnn/cuda_memory.h"
 #include "backends/cudnn/device_vector.h"
 #include "backends/cudnn/launch.cuh"
@@ -11,37 +8,12 @@
 namespace convoy::cudnn {
 namespace {
 
-struct MomentumBody {
-  float *w, *v;
-  const float* g;
-  MomentumStep step;
-  CONVOY_PORTABLE void operator()(int64_t i) const { momentum_element(w[i], v[i], g[i], step); }
-};
-struct NesterovBody {
-  float *w, *v;
-  const float* g;
-  MomentumStep step;
-  CONVOY_PORTABLE void operator()(int64_t i) const { nesterov_element(w[i], v[i], g[i], step); }
-};
-struct RmspropBody {
-  float *w, *v, *m;
-  const float* g;
-  RmspropStep step;
-  CONVOY_PORTABLE void operator()(int64_t i) const { rmsprop_element(w[i], v[i], m[i], g[i], step); }
-};
-struct AverageBody {
-  float* r;
-  const float* s;
-  float keep, weight;
-  CONVOY_PORTABLE void operator()(int64_t i) const { average_element(r[i], s[i], keep, weight); }
-};
-
 class DeviceVector final : public Vector {
  public:
   explicit DeviceVector(int gpu) : gpu_(gpu), host_(1) {
     cuda_check(cudaSetDevice(gpu_), "be chosen");
     cuda_check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
-    // Steps are short and many: who waits for one does not go to sleep.
+    // Steps are short: who waits for one does not go to sleep.
     cuda_check(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), "make an event");
   }
   ~DeviceVector() override {
@@ -51,70 +23,86 @@ class DeviceVector final : public Vector {
   DeviceVector(const DeviceVector&) = delete;
   DeviceVector& operator=(const DeviceVector&) = delete;
 
-  double squared_norm(std::span<const float> x) override {
-    if (!addressable({x.data()})) return host_.squared_norm(x);
-    return sum_of_squares(x.size(), PlainElement<float>{x.data()});
+  void squared_norms(std::span<const NormTaskOf<float>> tasks, std::span<double> norms) override {
+    ensure(tasks.size() == norms.size());
+    int64_t chunks = 0;
+    bool ours = true;
+    for (const auto& task : tasks) {
+      ensure(task.w.empty() || task.w.size() == task.g.size());
+      chunks += norm_chunks(task.g.size());
+      ours = ours && addressable({task.g, task.w});
+    }
+    if (!ours) return host_.squared_norms(tasks, norms);
+    if (chunks > room_) {  // to the largest call's, then stays
+      lanes_ = make_memory(static_cast<size_t>(chunks * norm_lanes) * sizeof(double), fused::Place::device);
+      sums_ = make_memory(static_cast<size_t>(chunks) * sizeof(double), fused::Place::pinned);
+      room_ = chunks;
+    }
+    auto *lanes = reinterpret_cast<double*>(lanes_.get()), *sums = reinterpret_cast<double*>(sums_.get());
+    int64_t before = 0;
+    launch_many<NormBody>(
+        tasks,
+        [&](const NormTaskOf<float>& task) {
+          const auto made = body_of(task, lanes + before);
+          before += made.second;
+          return made;
+        },
+        launch());
+    launch_elements(ChunkNormBody{lanes, sums}, chunks, stream_);
+    finish();
+    for (size_t t = 0; t < tasks.size(); ++t) {
+      norms[t] = sum_of_chunks(sums, norm_chunks(tasks[t].g.size()));
+      sums += norm_chunks(tasks[t].g.size());
+    }
   }
-  double decayed_squared_norm(std::span<const float> g, std::span<const float> w, float scale,
-                              float decay) override {
-    ensure(g.size() == w.size());
-    if (!addressable({g.data(), w.data()})) return host_.decayed_squared_norm(g, w, scale, decay);
-    return sum_of_squares(g.size(), DecayedElement<float>{g.data(), w.data(), static_cast<double>(scale),
-                                                          static_cast<double>(decay)});
+  void momentum_steps(std::span<const MomentumTaskOf<float>> tasks) override {
+    bool ours = true;
+    for (const auto& t : tasks) {
+      ensure(t.w.size() == t.v.size() && t.w.size() == t.g.size());
+      ours = ours && addressable({t.w, t.v, t.g});
+    }
+    ours ? run<MomentumBody>(tasks) : host_.momentum_steps(tasks);
   }
-  void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g,
-                     const MomentumStep& step) override {
-    ensure(w.size() == v.size() && w.size() == g.size());
-    if (!addressable({w.data(), v.data(), g.data()})) return host_.momentum_step(w, v, g, step);
-    if (step.lookahead > 0)
-      run(NesterovBody{w.data(), v.data(), g.data(), step}, w.size());
-    else
-      run(MomentumBody{w.data(), v.data(), g.data(), step}, w.size());
+  void rmsprop_steps(std::span<const RmspropTaskOf<float>> tasks) override {
+    bool ours = true;
+    for (const auto& t : tasks) {
+      ensure(t.w.size() == t.v.size() && t.w.size() == t.m.size() && t.w.size() == t.g.size());
+      ours = ours && addressable({t.w, t.v, t.m, t.g});
+    }
+    ours ? run<RmspropBody>(tasks) : host_.rmsprop_steps(tasks);
   }
-  void rmsprop_step(std::span<float> w, std::span<float> v, std::span<float> m, std::span<const float> g,
-                    const RmspropStep& step) override {
-    ensure(w.size() == v.size() && w.size() == m.size() && w.size() == g.size());
-    if (!addressable({w.data(), v.data(), m.data(), g.data()})) return host_.rmsprop_step(w, v, m, g, step);
-    run(RmspropBody{w.data(), v.data(), m.data(), g.data(), step}, w.size());
-  }
-  void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) override {
-    ensure(r.size() == s.size());
-    if (!addressable({r.data(), s.data()})) return host_.running_average(r, s, keep, scale);
-    run(AverageBody{r.data(), s.data(), keep, (1.0f - keep) * scale}, r.size());
+  void running_averages(std::span<const AverageTaskOf<float>> tasks) override {
+    bool ours = true;
+    for (const auto& t : tasks) {
+      ensure(t.r.size() == t.s.size());
+      ours = ours && addressable({t.r, t.s});
+    }
+    ours ? run<AverageBody>(tasks) : host_.running_averages(tasks);
   }
 
  private:
   // Not the memory of a plain host_buffer(): then the host computes, to the same bits.
-  bool addressable(std::initializer_list<const float*> all) {
+  bool addressable(std::initializer_list<std::span<const float>> all) {
     cuda_check(cudaSetDevice(gpu_), "be chosen");
-    for (const float* memory : all) {
+    for (const std::span<const float> memory : all) {
+      if (memory.empty()) continue;
       cudaPointerAttributes what{};
-      if (cudaPointerGetAttributes(&what, memory) != cudaSuccess || what.type == cudaMemoryTypeUnregistered) {
+      if (cudaPointerGetAttributes(&what, memory.data()) != cudaSuccess ||
+          what.type == cudaMemoryTypeUnregistered) {
         cudaGetLastError();
         return false;
       }
     }
     return true;
   }
-  template <class Body>
-  void run(const Body& body, size_t size) {
-    launch_elements(body, static_cast<int64_t>(size), stream_);
-    finish();
+  auto launch() const {
+    return [stream = stream_](const auto& body, int64_t count) { launch_elements(body, count, stream); };
   }
-  template <class Element>
-  double sum_of_squares(size_t size, const Element& element) {
-    const int64_t chunks = norm_chunks(size);
-    if (chunks > room_) {  // to the largest tensor's, then stays
-      lanes_ = make_memory(static_cast<size_t>(chunks * norm_lanes) * sizeof(double), fused::Place::device);
-      sums_ = make_memory(static_cast<size_t>(chunks) * sizeof(double), fused::Place::pinned);
-      room_ = chunks;
-    }
-    auto *lanes = reinterpret_cast<double*>(lanes_.get()), *sums = reinterpret_cast<double*>(sums_.get());
-    launch_elements(LaneNormBody<Element>{element, lanes, static_cast<int64_t>(size)}, chunks * norm_lanes,
-                    stream_);
-    launch_elements(ChunkNormBody{lanes, sums}, chunks, stream_);
+  template <class Body, class Tasks>
+  void run(const Tasks& tasks) {
+    launch_many<Body>(
+        tasks, [](const auto& task) { return body_of(task); }, launch());
     finish();
-    return sum_of_chunks(sums, chunks);
   }
   void finish() {
     cuda_check(cudaEventRecord(done_, stream_), "record an event");

@@ -29,9 +29,10 @@ void check(fe::error_t status) {
 
 void check_workspace(size_t bytes, const Demands& demands) {
   if (bytes > demands.workspace_limit)
-    throw NotSupported{
-        fmt::format("{:.0f} MB of workspace are wanted, and {:.0f} MB are the limit: give fewer images",
-                    1e-6 * static_cast<double>(bytes), 1e-6 * static_cast<double>(demands.workspace_limit))};
+    throw NotSupported{fmt::format(
+        "{:.0f} MB of workspace are wanted, and {:.0f} MB are the limit: give fewer images, or take the "
+        "backend cudnn where this is cudnn-mainloop",
+        1e-6 * static_cast<double>(bytes), 1e-6 * static_cast<double>(demands.workspace_limit))};
 }
 
 std::shared_ptr<const fe::DeviceProperties> properties_of(const Target& target) {

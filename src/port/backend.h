@@ -95,22 +95,52 @@ struct RmspropStepOf {
 };
 using RmspropStep = RmspropStepOf<float>;
 
-// Element-wise work of the optimizers on the device that holds the arena. Results do not depend on the thread count.
+// What a Vector does of one tensor. Spans of a task are equally long; tasks of a call do not overlap.
+template <class T>
+struct NormTaskOf {  // of grad_scale*g + decay*w; of g as it is where there is no w
+  std::span<const T> g, w{};
+  T grad_scale = 1, decay = 0;
+};
+template <class T>
+struct MomentumTaskOf {
+  std::span<T> w, v;
+  std::span<const T> g;
+  MomentumStepOf<T> step;
+};
+template <class T>
+struct RmspropTaskOf {
+  std::span<T> w, v, m;
+  std::span<const T> g;
+  RmspropStepOf<T> step;
+};
+// r = keep*r + (1-keep)*scale*s : running statistics from sums over workers. keep = 0 does not read r.
+template <class T>
+struct AverageTaskOf {
+  std::span<T> r;
+  std::span<const T> s;
+  T keep = 0, scale = 1;
+};
+
+// Element-wise work of the optimizers on the device that holds the arena, of many tensors a call: a network has hundreds,
+// and each call costs a launch, or a team of threads. Complete when a call returns. Results do not depend on the thread
+// count, nor on what stands beside a task in its call.
 // VectorOf<double> exists for the float64 oracles; everything else uses Vector.
 template <class T>
 class VectorOf {
  public:
   virtual ~VectorOf() = default;
-  // Sum of squares in a fixed order, in double.
-  virtual double squared_norm(std::span<const T> x) = 0;
-  // The same of grad_scale*g + decay*w.
-  virtual double decayed_squared_norm(std::span<const T> g, std::span<const T> w, T grad_scale, T decay) = 0;
-  virtual void momentum_step(std::span<T> w, std::span<T> v, std::span<const T> g,
-                             const MomentumStepOf<T>& step) = 0;
-  virtual void rmsprop_step(std::span<T> w, std::span<T> v, std::span<T> m, std::span<const T> g,
-                            const RmspropStepOf<T>& step) = 0;
-  // r = keep*r + (1-keep)*scale*s : running statistics from sums over workers. keep = 0 does not read r.
-  virtual void running_average(std::span<T> r, std::span<const T> s, T keep, T scale) = 0;
+  // Sums of squares, each in a fixed order, in double: norms[i] of tasks[i].
+  virtual void squared_norms(std::span<const NormTaskOf<T>> tasks, std::span<double> norms) = 0;
+  virtual void momentum_steps(std::span<const MomentumTaskOf<T>> tasks) = 0;
+  virtual void rmsprop_steps(std::span<const RmspropTaskOf<T>> tasks) = 0;
+  virtual void running_averages(std::span<const AverageTaskOf<T>> tasks) = 0;
+
+  double squared_norm(const NormTaskOf<T>& task) {
+    double norm = 0;
+    squared_norms({&task, 1}, {&norm, 1});
+    return norm;
+  }
+  double squared_norm(std::span<const T> x) { return squared_norm(NormTaskOf<T>{x}); }
 };
 using Vector = VectorOf<float>;
 

@@ -6,6 +6,8 @@
 #include <random>
 #include <vector>
 
+#include "../support/many_tensors.h"
+#include "../support/one_tensor.h"
 #include "backends/common/host_vector.h"
 #include "backends/cudnn/cuda_device.h"
 #include "backends/fused/host_copies.h"
@@ -204,23 +206,36 @@ TEST_CASE("the optimizers' vector has the host's bits, whatever memory it is giv
     reset();
     const auto W = floats(w, count), V = floats(v, count), M = floats(m, count);
     CHECK(there.squared_norm(W) == host.squared_norm(w2));
-    CHECK(there.decayed_squared_norm(g, W, 0.25f, 1e-4f) == host.decayed_squared_norm(g, w2, 0.25f, 1e-4f));
+    CHECK(testing::decayed_squared_norm(there, g, W, 0.25f, 1e-4f) ==
+          testing::decayed_squared_norm(host, g, w2, 0.25f, 1e-4f));
     for (const float lookahead : {0.0f, 0.9f}) {
       const MomentumStep step{0.25f, 1e-4f, 0.9f, 0.3f, 0.7f, lookahead};
-      there.momentum_step(W, V, g, step);
-      host.momentum_step(w2, v2, g, step);
+      testing::momentum_step(there, W, V, g, step);
+      testing::momentum_step(host, w2, v2, g, step);
     }
     const RmspropStep step{0.25f, 1e-4f, 0.9f, 0.99f, 0.5f, 0.01f, 1e-3f, 0.1f};
-    there.rmsprop_step(W, V, M, g, step);
-    host.rmsprop_step(w2, v2, m2, g, step);
+    testing::rmsprop_step(there, W, V, M, g, step);
+    testing::rmsprop_step(host, w2, v2, m2, g, step);
     CHECK(same_bits(W, w2));
     CHECK(same_bits(V, v2));
     CHECK(same_bits(M, m2));
-    there.running_average(M, g, 0.9f, 0.125f);
-    host.running_average(m2, g, 0.9f, 0.125f);
+    testing::running_average(there, M, g, 0.9f, 0.125f);
+    testing::running_average(host, m2, g, 0.9f, 0.125f);
     CHECK(same_bits(M, m2));
     CHECK(there.squared_norm(plain) == 0.0);  // pageable memory, which a GPU may not be able to read
   }
+}
+
+TEST_CASE("many tensors a call have the host's bits") {
+  const auto device = make_cuda_device(0);
+  const testing::ManyTensors tensors(3);
+  std::vector<Buffer> kept;
+  const auto memory = [&](size_t count) {
+    kept.push_back(device->shared_buffer(count * sizeof(float)));
+    return floats(kept.back(), count);
+  };
+  HostVector host(1);
+  CHECK(tensors.computed(device->vector(), memory) == tensors.computed(host, memory));
 }
 
 }  // namespace convoy::cudnn

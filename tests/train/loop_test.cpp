@@ -20,28 +20,22 @@ struct Faulty final : Backend {
     int norms_to_nan = -1, norms_to_strike = -1;  // two a step
     Arena* arena = nullptr;
     explicit FaultyVector(Vector& vector) : whole(vector) {}
-    double squared_norm(std::span<const float> x) override {
+    void squared_norms(std::span<const NormTaskOf<float>> tasks, std::span<double> norms) override {
       if (norms_to_strike-- == 0) {
         float& weight = arena->param(0)[0];
         weight = std::bit_cast<float>(std::bit_cast<uint32_t>(weight) ^ (1u << 21));
       }
-      return norms_to_nan-- == 0 ? NAN : whole.squared_norm(x);
+      whole.squared_norms(tasks, norms);
+      if (norms_to_nan-- == 0) norms[0] = NAN;
     }
-    void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g,
-                       const MomentumStep& step) override {
-      whole.momentum_step(w, v, g, step);
-      if (flips) w[0] = std::nextafter(w[0], 1e9f);
+    void momentum_steps(std::span<const MomentumTaskOf<float>> tasks) override {
+      whole.momentum_steps(tasks);
+      for (const auto& task : tasks)
+        if (flips) task.w[0] = std::nextafter(task.w[0], 1e9f);
     }
-    double decayed_squared_norm(std::span<const float> g, std::span<const float> w, float grad_scale,
-                                float decay) override {
-      return whole.decayed_squared_norm(g, w, grad_scale, decay);
-    }
-    void rmsprop_step(std::span<float> w, std::span<float> v, std::span<float> m, std::span<const float> g,
-                      const RmspropStep& step) override {
-      whole.rmsprop_step(w, v, m, g, step);
-    }
-    void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) override {
-      whole.running_average(r, s, keep, scale);
+    void rmsprop_steps(std::span<const RmspropTaskOf<float>> tasks) override { whole.rmsprop_steps(tasks); }
+    void running_averages(std::span<const AverageTaskOf<float>> tasks) override {
+      whole.running_averages(tasks);
     }
   };
   std::unique_ptr<Backend> whole;

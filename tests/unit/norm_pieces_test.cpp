@@ -36,7 +36,7 @@ TEMPLATE_TEST_CASE("a norm in pieces has the host's bits", "", float, double) {
     CHECK(in_pieces(size, PlainElement<TestType>{g.data()}) == host.squared_norm(g));
     const TestType scale{0.3f}, decay{1e-4f};
     CHECK(in_pieces(size, DecayedElement<TestType>{g.data(), w.data(), scale, decay}) ==
-          host.decayed_squared_norm(g, w, scale, decay));
+          host.squared_norm(NormTaskOf<TestType>{g, w, scale, decay}));
   }
 }
 

@@ -9,41 +9,39 @@ namespace {
 
 // The port's formulas, written out once more, in double.
 struct PlainVector final : Vector {
-  double squared_norm(std::span<const float> x) override {
-    double sum = 0;
-    for (const float value : x) sum += static_cast<double>(value) * value;
-    return sum;
-  }
-  double decayed_squared_norm(std::span<const float> g, std::span<const float> w, float scale,
-                              float decay) override {
-    double sum = 0;
-    for (size_t i = 0; i < g.size(); ++i) sum += std::pow(double{scale} * g[i] + double{decay} * w[i], 2);
-    return sum;
-  }
-  void momentum_step(std::span<float> w, std::span<float> v, std::span<const float> g,
-                     const MomentumStep& s) override {
-    for (size_t i = 0; i < w.size(); ++i) {
-      const double gradient = s.into_velocity * (double{s.grad_scale} * g[i] + double{s.decay} * w[i]);
-      const double velocity = double{s.momentum} * v[i] + gradient;
-      w[i] = static_cast<float>(w[i] -
-                                s.into_weights * (s.lookahead > 0 ? gradient + s.lookahead * velocity : velocity));
-      v[i] = static_cast<float>(velocity);
+  void squared_norms(std::span<const NormTaskOf<float>> tasks, std::span<double> norms) override {
+    for (size_t t = 0; t < tasks.size(); ++t) {
+      const auto& [g, w, scale, decay] = tasks[t];
+      norms[t] = 0;
+      for (size_t i = 0; i < g.size(); ++i)
+        norms[t] += std::pow(double{scale} * g[i] + (w.empty() ? 0.0 : double{decay} * w[i]), 2);
     }
   }
-  void rmsprop_step(std::span<float> w, std::span<float> v, std::span<float> m, std::span<const float> g,
-                    const RmspropStep& s) override {
-    for (size_t i = 0; i < w.size(); ++i) {
-      const double gradient = double{s.grad_scale} * g[i] + double{s.decay} * w[i];
-      const double square = double{s.mu2} * m[i] + (1 - double{s.mu2}) * gradient * gradient;
-      const double by = s.alpha_sgd + s.alpha_rmsprop / (std::sqrt(square) + s.epsilon);
-      const double velocity = double{s.momentum} * v[i] + by * gradient;
-      w[i] = static_cast<float>(w[i] - s.rate * velocity);
-      v[i] = static_cast<float>(velocity);
-      m[i] = static_cast<float>(square);
-    }
+  void momentum_steps(std::span<const MomentumTaskOf<float>> tasks) override {
+    for (const auto& [w, v, g, s] : tasks)
+      for (size_t i = 0; i < w.size(); ++i) {
+        const double gradient = s.into_velocity * (double{s.grad_scale} * g[i] + double{s.decay} * w[i]);
+        const double velocity = double{s.momentum} * v[i] + gradient;
+        w[i] = static_cast<float>(
+            w[i] - s.into_weights * (s.lookahead > 0 ? gradient + s.lookahead * velocity : velocity));
+        v[i] = static_cast<float>(velocity);
+      }
   }
-  void running_average(std::span<float> r, std::span<const float> s, float keep, float scale) override {
-    for (size_t i = 0; i < r.size(); ++i) r[i] = keep * r[i] + (1 - keep) * scale * s[i];
+  void rmsprop_steps(std::span<const RmspropTaskOf<float>> tasks) override {
+    for (const auto& [w, v, m, g, s] : tasks)
+      for (size_t i = 0; i < w.size(); ++i) {
+        const double gradient = double{s.grad_scale} * g[i] + double{s.decay} * w[i];
+        const double square = double{s.mu2} * m[i] + (1 - double{s.mu2}) * gradient * gradient;
+        const double by = s.alpha_sgd + s.alpha_rmsprop / (std::sqrt(square) + s.epsilon);
+        const double velocity = double{s.momentum} * v[i] + by * gradient;
+        w[i] = static_cast<float>(w[i] - s.rate * velocity);
+        v[i] = static_cast<float>(velocity);
+        m[i] = static_cast<float>(square);
+      }
+  }
+  void running_averages(std::span<const AverageTaskOf<float>> tasks) override {
+    for (const auto& [r, s, keep, scale] : tasks)
+      for (size_t i = 0; i < r.size(); ++i) r[i] = keep * r[i] + (1 - keep) * scale * s[i];
   }
 };
 

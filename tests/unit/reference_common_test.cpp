@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "../support/one_tensor.h"
 #include "backends/common/dropout.h"
 #include "backends/common/host_vector.h"
 #include "backends/common/loss.h"
@@ -58,7 +59,7 @@ TEST_CASE("host vector: the norm is exact where it can be, and does not depend o
   HostVector one(1), three(3);
   const std::vector<float> ones(100003, 3.0f);
   CHECK(one.squared_norm(ones) == 9.0 * 100003);
-  CHECK(one.squared_norm({}) == 0.0);
+  CHECK(one.squared_norm(std::span<const float>()) == 0.0);
   const auto x = noise(300001, 1);
   CHECK(one.squared_norm(x) == three.squared_norm(x));
   long double sum = 0;
@@ -75,22 +76,22 @@ TEST_CASE("host vector: momentum in both conventions, by hand") {
   MomentumStep step = outside;
   std::vector<float> w{w0}, v{v0};
   const std::vector<float> g{g0};
-  vector.momentum_step(w, v, g, step);  // v = 0.375 + 2; w -= 0.125 v
+  testing::momentum_step(vector, w, v, g, step);  // v = 0.375 + 2; w -= 0.125 v
   CHECK(v[0] == 2.375f);
   CHECK(w[0] == 2.0f - 0.125f * 2.375f);
   step.lookahead = 0.75f;
   w = {w0}, v = {v0};
-  vector.momentum_step(w, v, g, step);  // w -= 0.125 (2 + 0.75 v)
+  testing::momentum_step(vector, w, v, g, step);  // w -= 0.125 (2 + 0.75 v)
   CHECK(w[0] == 2.0f - 0.125f * (2.0f + 0.75f * 2.375f));
   step = outside;
   std::swap(step.into_velocity, step.into_weights);  // inside
   w = {w0}, v = {v0};
-  vector.momentum_step(w, v, g, step);  // v = 0.375 + 0.25; w -= v
+  testing::momentum_step(vector, w, v, g, step);  // v = 0.375 + 0.25; w -= v
   CHECK(v[0] == 0.625f);
   CHECK(w[0] == 1.375f);
   step.lookahead = 0.75f;
   w = {w0}, v = {v0};
-  vector.momentum_step(w, v, g, step);  // w -= 0.75 v + 0.25
+  testing::momentum_step(vector, w, v, g, step);  // w -= 0.75 v + 0.25
   CHECK(w[0] == 2.0f - (0.75f * 0.625f + 0.25f));
 }
 
@@ -101,7 +102,8 @@ TEST_CASE("host vector: RMSprop warm-up by hand, in float and in double") {
     std::vector<T> w{2}, v{T(0.5)}, m{4};
     const std::vector<T> g{4};
     // g' = 0.25*4 + 0.5*2 = 2;  m = 0.75*4 + 0.25*4 = 4;  v = 0.375 + (0.25 + 0.625/(2 + 0.5))*2 = 1.375
-    vector.rmsprop_step(w, v, m, g, {T(0.25), T(0.5), T(0.75), T(0.75), T(0.25), T(0.625), T(0.5), T(0.125)});
+    testing::rmsprop_step(vector, w, v, m, g,
+                          {T(0.25), T(0.5), T(0.75), T(0.75), T(0.25), T(0.625), T(0.5), T(0.125)});
     CHECK(m[0] == T(4));
     CHECK(v[0] == T(1.375));
     CHECK(w[0] == T(2) - T(0.125) * T(1.375));
@@ -113,7 +115,7 @@ TEST_CASE("host vector: RMSprop warm-up by hand, in float and in double") {
 TEST_CASE("host vector: the norm of a decayed gradient, by hand") {
   HostVectorOf<double> vector(1);
   const std::vector<double> g{8, 0}, w{2, 4};
-  CHECK(vector.decayed_squared_norm(g, w, 0.25, 0.5) == 9.0 + 4.0);  // 2 + 1, 0 + 2
+  CHECK(testing::decayed_squared_norm(vector, g, w, 0.25, 0.5) == 9.0 + 4.0);  // 2 + 1, 0 + 2
 }
 
 TEST_CASE("host vector: the update does not depend on threads") {
@@ -127,8 +129,8 @@ TEST_CASE("host vector: the update does not depend on threads") {
                           .into_velocity = 0.1f,
                           .into_weights = 1.0f,
                           .lookahead = 0.9f};
-  one.momentum_step(w1, v1, g, step);
-  four.momentum_step(w4, v4, g, step);
+  testing::momentum_step(one, w1, v1, g, step);
+  testing::momentum_step(four, w4, v4, g, step);
   CHECK(w1 == w4);
   CHECK(v1 == v4);
   const RmspropStep rmsprop{.grad_scale = 0.3f,
@@ -140,22 +142,23 @@ TEST_CASE("host vector: the update does not depend on threads") {
                             .epsilon = 1e-8f,
                             .rate = 0.1f};
   std::vector<float> m1(w1.size()), m4(w4.size());
-  one.rmsprop_step(w1, v1, m1, g, rmsprop);
-  four.rmsprop_step(w4, v4, m4, g, rmsprop);
+  testing::rmsprop_step(one, w1, v1, m1, g, rmsprop);
+  testing::rmsprop_step(four, w4, v4, m4, g, rmsprop);
   CHECK(w1 == w4);
   CHECK(v1 == v4);
   CHECK(m1 == m4);
-  CHECK(one.decayed_squared_norm(g, w1, 0.3f, 0.5f) == four.decayed_squared_norm(g, w4, 0.3f, 0.5f));
+  CHECK(testing::decayed_squared_norm(one, g, w1, 0.3f, 0.5f) ==
+        testing::decayed_squared_norm(four, g, w4, 0.3f, 0.5f));
 }
 
 TEST_CASE("host vector: running averages from sums over workers") {
   HostVector vector(1);
   std::vector<float> running{1.0f, 2.0f};
   const std::vector<float> sum{8.0f, 4.0f};
-  vector.running_average(running, sum, 0.75f, 0.25f);
+  testing::running_average(vector, running, sum, 0.75f, 0.25f);
   CHECK(running == std::vector<float>{0.75f + 0.5f, 1.5f + 0.25f});
   running[0] = INFINITY;
-  vector.running_average(running, sum, 0.0f, 0.25f);  // the last minibatch's, whatever was there
+  testing::running_average(vector, running, sum, 0.0f, 0.25f);  // the last minibatch's, whatever was there
   CHECK(running == std::vector<float>{2.0f, 1.0f});
 }
 
