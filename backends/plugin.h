@@ -28,6 +28,6 @@ GpuReport ask_for_gpus();
 // `rank`: this one's turn among the host's ranks on GPUs, which are dealt out to them in a circle.
 std::unique_ptr<Backend> make_cudnn(int threads, int rank, Precision precision = Precision::f32,
                                     fused::Fusion fusion = fused::Fusion::norms,
-                                    DeviceInput input = DeviceInput::pictures);
+                                    DeviceInput input = DeviceInput::planes);
 
 }  // namespace convoy

@@ -22,6 +22,6 @@ Precision usual_precision(const std::string& name);
 // decoder. Backends whose device is the host's own memory take planes, whatever is asked for (DeviceInfo::input tells).
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int rank = 0,
                                       Precision precision = Precision::f32,
-                                      DeviceInput input = DeviceInput::pictures);
+                                      DeviceInput input = DeviceInput::planes);
 
 }  // namespace convoy

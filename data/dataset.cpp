@@ -54,6 +54,7 @@ Dataset Dataset::open(const fs::path& folder, Communicator& comm) {
         set.offsets_.push_back(shard.layout.images + row.offset);
         set.hashes_.push_back(row.xxh3);
         set.lengths_.push_back(row.length);
+        if (row.warnings > 0) set.damaged_.push_back(static_cast<int64_t>(set.labels_.size()));
         set.labels_.push_back(row.label);
       }
     }
@@ -69,6 +70,7 @@ Dataset Dataset::open(const fs::path& folder, Communicator& comm) {
   broadcast_vector(comm, set.hashes_);
   broadcast_vector(comm, set.lengths_);
   broadcast_vector(comm, set.labels_);
+  broadcast_vector(comm, set.damaged_);
   std::vector<fs::path> paths;
   for (const auto& entry : set.manifest_.shards) paths.push_back(folder / entry.file);
   set.files_ = std::make_unique<FileCache>(std::move(paths));

@@ -5,6 +5,7 @@
 // nothing is asynchronous.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -34,6 +35,8 @@ class Dataset {
   const std::filesystem::path& folder() const { return folder_; }
 
   int32_t label(int64_t sample) const { return labels_[static_cast<size_t>(sample)]; }
+  // Decoded with warnings when it was packed.
+  bool damaged(int64_t sample) const { return std::binary_search(damaged_.begin(), damaged_.end(), sample); }
   uint32_t length(int64_t sample) const { return lengths_[static_cast<size_t>(sample)]; }
   void read(int64_t sample, std::vector<std::byte>& encoded) const;  // throws, naming the place
   std::string name(int64_t sample) const;  // "n01440764/n01440764_10026.JPEG", from the shard
@@ -52,6 +55,7 @@ class Dataset {
   std::vector<uint64_t> hashes_;
   std::vector<uint32_t> lengths_;
   std::vector<int32_t> labels_;
+  std::vector<int64_t> damaged_;  // samples, ascending: few
   std::unique_ptr<FileCache> files_;
 };
 

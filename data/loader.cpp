@@ -132,13 +132,15 @@ class DatasetLoader final : public Loader {
 
   Picture picture_of(const Place& place, ThreadState& state, PictureRoom& room) const {
     dataset_->read(place.sample, state.encoded);
-    if (options_.input == DeviceInput::files)
-      if (const auto size = plain_jpeg(state.encoded)) {
+    // What libjpeg can live with, a GPU's decoder may not.
+    if (options_.input == DeviceInput::files && !dataset_->damaged(place.sample))
+      if (const auto size = plain_jpeg(state.encoded);
+          size && PictureRoom::fits(state.encoded, *size, options_.transform.input)) {
         const View view = view_of(place, size->width, size->height);
         return room.file(state.encoded, size->width, size->height, view, state.scratch.resize);
       }
     const View view = decoded(place, state);
-    return room.pixels(state.image, view, state.scratch.resize);
+    return room.pixels(state.image, view, state.scratch);
   }
 
   // What the view needs of the encoded image is in state.image then.

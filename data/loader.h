@@ -1,7 +1,8 @@
 // Minibatches from a packed dataset: read, checked, decoded, augmented and normalized by a few threads that work ahead
 // in the order (step, local workers); any other order gives the same bits, only later. What image stands where is
 // data/loader_order.h; its augmentation is a function of (seed, epoch, sample). Batches lie in a fixed ring of buffers
-// owned by the loader (see port/loader.h for how long), so memory is bounded: four batches of f32, two without prefetch.
+// owned by the loader (see port/loader.h for how long), so memory is bounded: four batches of f32, two without prefetch; of
+// pictures at most twice as much for inputs of 210 pixels and more (port/picture_limits.h).
 // An error in a thread is thrown by the next() that asks for the batch.
 #pragma once
 

@@ -26,7 +26,6 @@ void resize(const Image& src, const Crop& crop, int width, int height, Image& ds
 void resize(const Image& src, const Crop& crop, int width, int height, const Crop& window, Image& dst,
             ResizeScratch& scratch);
 
-
 // The same as a table, for who computes it elsewhere: scratch.horizontal and .vertical become the filters of `window`, their
 // first pixels counted from the crop's corner. Returns which pass rounds first: true, down. (A side that keeps its size has
 // weights of 1, which change nothing in either order.)

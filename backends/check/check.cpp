@@ -83,6 +83,7 @@ class CheckBackend final : public Backend {
   DeviceInfo device() const override {
     DeviceInfo info = subject_->device();
     info.backend = "check:" + info.backend;
+    info.input = DeviceInput::planes;  // all that the oracle takes
     return info;
   }
   Buffer allocate(size_t bytes) override { return subject_->allocate(bytes); }

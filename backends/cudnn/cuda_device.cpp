@@ -37,6 +37,7 @@ class KernelCode final : public fused::Code {
 
 class GpuDecoder final : public fused::JpegDecoder {
  public:
+  explicit GpuDecoder(int threads) : nvjpeg_(CUDART_VERSION / 1000, threads) {}
   std::string library() const override { return nvjpeg_.library(); }
   void enqueue(fused::Queue& queue, std::span<const fused::JpegFile> files) override {
     auto& here = static_cast<CudaQueue&>(queue);
@@ -45,7 +46,7 @@ class GpuDecoder final : public fused::JpegDecoder {
   }
 
  private:
-  Nvjpeg nvjpeg_{CUDART_VERSION / 1000};
+  Nvjpeg nvjpeg_;
 };
 
 class CudaDevice final : public fused::Device {
@@ -85,9 +86,9 @@ class CudaDevice final : public fused::Device {
   std::unique_ptr<fused::Queue> make_queue() override { return std::make_unique<CudaQueue>(gpu_); }
   std::unique_ptr<fused::Mark> make_mark() override { return std::make_unique<CudaMark>(gpu_); }
 
-  std::unique_ptr<fused::JpegDecoder> make_decoder() override {
+  std::unique_ptr<fused::JpegDecoder> make_decoder(int threads) override {
     use();
-    return std::make_unique<GpuDecoder>();
+    return std::make_unique<GpuDecoder>(threads);
   }
 
   std::unique_ptr<fused::Code> prepare(const Operation& operation, const fused::Bound& bound,

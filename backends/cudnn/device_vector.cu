@@ -8,6 +8,14 @@
 namespace convoy::cudnn {
 namespace {
 
+struct Launch {
+  cudaStream_t stream;
+  template <class Body>
+  void operator()(const Body& body, int64_t count) const {
+    launch_elements(body, count, stream);
+  }
+};
+
 class DeviceVector final : public Vector {
  public:
   explicit DeviceVector(int gpu) : gpu_(gpu), host_(1) {
@@ -47,7 +55,7 @@ class DeviceVector final : public Vector {
           before += made.second;
           return made;
         },
-        launch());
+        Launch{stream_});
     launch_elements(ChunkNormBody{lanes, sums}, chunks, stream_);
     finish();
     for (size_t t = 0; t < tasks.size(); ++t) {
@@ -95,13 +103,10 @@ class DeviceVector final : public Vector {
     }
     return true;
   }
-  auto launch() const {
-    return [stream = stream_](const auto& body, int64_t count) { launch_elements(body, count, stream); };
-  }
   template <class Body, class Tasks>
   void run(const Tasks& tasks) {
     launch_many<Body>(
-        tasks, [](const auto& task) { return body_of(task); }, launch());
+        tasks, [](const auto& task) { return body_of(task); }, Launch{stream_});
     finish();
   }
   void finish() {

@@ -82,7 +82,8 @@ struct JpegFile {
 class JpegDecoder {
  public:
   virtual ~JpegDecoder() = default;
-  virtual std::string library() const = 0;  // "nvJPEG 12.3.1 (hardware)"
+  virtual std::string library() const = 0;  // "nvJPEG 12.4.0 (hardware, chroma interpolated)"
+  // Not again before the queue has come past it.
   virtual void enqueue(Queue& queue, std::span<const JpegFile> files) = 0;
 };
 
@@ -106,8 +107,8 @@ class Device {
   virtual Vector& vector() = 0;
   virtual std::unique_ptr<Queue> make_queue() = 0;
   virtual std::unique_ptr<Mark> make_mark() = 0;
-  // Null where there is none; an error says why one that could be there is not.
-  virtual std::unique_ptr<JpegDecoder> make_decoder() { return nullptr; }
+  // Null where there is none; an error says why one that could be there is not. `threads`: what of it the host does.
+  virtual std::unique_ptr<JpegDecoder> make_decoder(int /*threads*/) { return nullptr; }
   // `repeatable`: the same inputs give the same bits, every time.
   virtual std::unique_ptr<Code> prepare(const Operation& operation, const Bound& bound, Precision precision,
                                         bool repeatable) = 0;

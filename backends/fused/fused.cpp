@@ -13,7 +13,7 @@ class FusedBackend final : public Backend {
   FusedBackend(std::string name, std::shared_ptr<fused::Device> device, const fused::FusedOptions& options)
       : name_(std::move(name)), device_(std::move(device)), options_(options) {
     if (options_.input != DeviceInput::files) return;
-    const auto decoder = device_->make_decoder();
+    const auto decoder = device_->make_decoder(options_.threads);
     require(decoder != nullptr, Exit::usage,
             "the device of backend {} has no JPEG decoder: its host decodes (--device-input resize or none)",
             name_);

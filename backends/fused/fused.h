@@ -17,6 +17,6 @@ std::unique_ptr<Backend> make_fused(std::string name, std::shared_ptr<fused::Dev
 // On the host, as "fused" or "fused-mainloop". Every precision is computed there: f32 arithmetic on values rounded to it.
 std::unique_ptr<Backend> make_fused(int threads, Precision precision = Precision::f32,
                                     fused::Fusion fusion = fused::Fusion::norms,
-                                    DeviceInput input = DeviceInput::pictures);
+                                    DeviceInput input = DeviceInput::planes);
 
 }  // namespace convoy

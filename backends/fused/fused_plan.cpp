@@ -25,6 +25,11 @@ Recipe recipe_for(const Device& device, const Program& program, Arena& arena, co
   return facts.separate ? separate(std::move(recipe)) : recipe;
 }
 
+bool takes_pictures(const Graph& graph) {
+  const Shape& input = graph.nodes.front().shape;
+  return input.channels == 3 && input.height == input.width;
+}
+
 }  // namespace
 
 FusedPlan::FusedPlan(const Program& program, Arena& arena, const CompileOptions& options,
@@ -41,6 +46,11 @@ FusedPlan::FusedPlan(const Program& program, Arena& arena, const CompileOptions&
       workspace_(nullptr, Release{device_.get(), Place::device}),
       queue_(device_->make_queue()) {
   bind();
+  if (options_.input != DeviceInput::planes && takes_pictures(program_.graph))
+    pictures_ =
+        std::make_unique<PictureStage>(*device_, program_.images, program_.graph.nodes.front().shape.height,
+                                       address_[static_cast<size_t>(recipe_.images)], options_.threads,
+                                       options_.input == DeviceInput::files);
   prepare(recipe_.refresh, refresh_);
   prepare(recipe_.body, body_);
   workspace_ = allocate(*device_, workspace_bytes_, Place::device);
@@ -113,11 +123,9 @@ void FusedPlan::check(const Batch& batch) const {
 
 void FusedPlan::check(std::span<const Picture> pictures) const {
   const Graph& graph = program_.graph;
-  const Shape& input = graph.nodes.front().shape;
-  require(
-      std::cmp_equal(pictures.size(), program_.images) && input.channels == 3 && input.height == input.width,
-      "{}: {} pictures were given to a plan for {} images of {} x {} x {}", graph.name, pictures.size(),
-      program_.images, input.channels, input.height, input.width);
+  require(std::cmp_equal(pictures.size(), program_.images),
+          "{}: {} pictures were given to a plan for {} images", graph.name, pictures.size(), program_.images);
+  require(pictures_ != nullptr, "{}: pictures were given to a plan that takes planes alone", graph.name);
   for (const Picture& picture : pictures)
     require(!picture.file || options_.input == DeviceInput::files,
             "{}: a file was given to a plan that decodes none", graph.name);
@@ -149,14 +157,7 @@ void FusedPlan::start(const Batch& batch) {
   check(batch);
   queue_->finish();  // of a run that its caller gave up
   staging_.send(batch, *queue_);
-  if (!batch.pictures.empty()) {
-    if (pictures_ == nullptr)
-      pictures_ =
-          std::make_unique<PictureStage>(*device_, program_.images, program_.graph.nodes.front().shape.height,
-                                         address_[static_cast<size_t>(recipe_.images)], options_.threads,
-                                         options_.input == DeviceInput::files);
-    pictures_->send(batch, *queue_);
-  }
+  if (!batch.pictures.empty()) pictures_->send(batch, *queue_);
   if (version_ != arena_.version()) run(refresh_, false);
   version_ = arena_.version();
   run(body_, true);

@@ -18,7 +18,7 @@ struct FusedOptions {
   bool graph = true;  // record the body once and launch it, or hand its code to the queue at every run
   int threads = 1;    // that copy a batch
   Fusion fusion = Fusion::norms;
-  DeviceInput input = DeviceInput::pictures;  // files: where the device has a decoder
+  DeviceInput input = DeviceInput::planes;  // the most that a batch has; files: where the device has a decoder
 };
 
 class FusedPlan final : public Plan {
@@ -56,7 +56,7 @@ class FusedPlan final : public Plan {
   Placement placement_;
   Memory planned_, persistent_;
   Staging staging_;
-  std::unique_ptr<PictureStage> pictures_;  // from the first batch on that has some
+  std::unique_ptr<PictureStage> pictures_;  // where batches may have some
   std::vector<std::byte*> address_;         // by tensor
   Part refresh_, body_;
   size_t workspace_bytes_ = 0;

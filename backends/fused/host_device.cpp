@@ -108,7 +108,7 @@ class HostDevice final : public Device {
   Vector& vector() override { return vector_; }
   std::unique_ptr<Queue> make_queue() override { return std::make_unique<HostQueue>(); }
   std::unique_ptr<Mark> make_mark() override { return std::make_unique<HostMark>(); }
-  std::unique_ptr<JpegDecoder> make_decoder() override {
+  std::unique_ptr<JpegDecoder> make_decoder(int) override {
     return options_.decode ? std::make_unique<HostDecoder>(options_.decode) : nullptr;
   }
   std::unique_ptr<Code> prepare(const Operation& operation, const Bound& bound, Precision, bool) override {

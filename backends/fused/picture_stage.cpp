@@ -5,11 +5,10 @@
 
 #include "backends/fused/bodies_pictures.h"
 #include "base/error.h"
+#include "port/picture_limits.h"
 
 namespace convoy::fused {
 namespace {
-
-constexpr size_t packed_room = size_t{16} << 20, decoded_room = size_t{64} << 20;
 
 size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
@@ -45,15 +44,23 @@ struct Packer {
 }  // namespace
 
 PictureStage::PictureStage(Device& device, int images, int side, std::byte* planes, int threads, bool decodes)
-    : device_(device),
-      images_(images),
+    : images_(images),
       threads_(threads),
+      packed_room_(std::max(size_t{16} << 20,
+                            rounded(table_bytes() + picture_bytes_limit(side) + filter_bytes_limit))),
+      decoded_room_(decodes ? size_t{64} << 20 : 0),
+      pinned_{allocate(device, packed_room_, Place::pinned), allocate(device, packed_room_, Place::pinned)},
+      packed_(allocate(device, packed_room_, Place::device)),
+      decoded_(allocate(device, decoded_room_, Place::device)),
       tensors_{Tensor{.name = "pictures", .type = Type::u8},
                Tensor{.name = "images", .n = images, .h = side, .w = side, .c = 3, .channels = 3}},
-      address_{nullptr, planes},
-      decoder_(decodes ? device.make_decoder() : nullptr),
+      address_{packed_.get(), planes},
+      resize_(device.prepare(ResizePictures{0, 1}, Bound{tensors_, address_, nullptr}, Precision::f32, true)),
+      decoder_(decodes ? device.make_decoder(threads) : nullptr),
+      decoder_done_(device.make_mark()),
       offset_(static_cast<size_t>(images)),
       decoded_offset_(static_cast<size_t>(images)) {
+  static_assert(decoded_bytes_limit < size_t{64} << 20);
   for (auto& mark : copied_) mark = device.make_mark();
   files_.reserve(static_cast<size_t>(images));
 }
@@ -62,41 +69,20 @@ size_t PictureStage::table_bytes() const {
   return rounded(sizeof(PictureTable) + static_cast<size_t>(images_) * sizeof(PictureRecord));
 }
 
-size_t PictureStage::bytes() const {
-  return pinned_[0].bytes + pinned_[1].bytes + packed_.bytes + decoded_.bytes;
-}
+size_t PictureStage::bytes() const { return 3 * packed_room_ + decoded_room_; }
 
 PictureStage::Group PictureStage::group_from(size_t begin, std::span<const Picture> pictures) const {
   Group group{begin, begin, table_bytes(), 0};
   for (; group.end < pictures.size(); ++group.end) {
     const size_t packed = group.packed + packed_bytes(pictures[group.end]),
                  decoded = group.decoded + decoded_bytes(pictures[group.end]);
-    if (group.end > begin && (packed > packed_room || decoded > decoded_room)) break;
+    if (packed > packed_room_ || decoded > decoded_room_) break;
     group.packed = packed;
     group.decoded = decoded;
   }
+  require(group.end > begin, "a picture of {} x {} pixels is larger than pictures may be",
+          pictures[begin].width, pictures[begin].height);
   return group;
-}
-
-// The first time, and where one picture alone is larger than what the others share.
-void PictureStage::fit(const Group& group, Queue& queue) {
-  if (group.packed > packed_.bytes) {
-    queue.finish();
-    const size_t bytes = std::max(packed_room, group.packed);
-    for (Room* room : {&pinned_[0], &pinned_[1], &packed_}) {
-      *room = {};  // before the larger one
-      *room = {allocate(device_, bytes, room == &packed_ ? Place::device : Place::pinned), bytes};
-    }
-    address_[0] = packed_.memory.get();
-    tensors_[0].c = tensors_[0].channels = static_cast<int>(std::min(bytes, size_t{1} << 30));
-    resize_ = device_.prepare(ResizePictures{0, 1}, Bound{tensors_, address_, nullptr}, Precision::f32, true);
-  }
-  if (group.decoded > decoded_.bytes) {
-    queue.finish();
-    const size_t bytes = std::max(decoded_room, group.decoded);
-    decoded_ = {};
-    decoded_ = {allocate(device_, bytes, Place::device), bytes};
-  }
 }
 
 void PictureStage::pack(const Group& group, const Batch& batch, std::byte* to) {
@@ -116,8 +102,7 @@ void PictureStage::pack(const Group& group, const Batch& batch, std::byte* to) {
     offset += packed_bytes(picture);
     decoded += decoded_bytes(picture);
     if (picture.file)
-      files_.push_back(
-          {picture.bytes, picture.width, picture.height, decoded_.memory.get() + decoded_offset_[i]});
+      files_.push_back({picture.bytes, picture.width, picture.height, decoded_.get() + decoded_offset_[i]});
   }
   ensure(offset == group.packed && decoded == group.decoded);
 #pragma omp parallel for num_threads(threads_) schedule(dynamic)
@@ -126,11 +111,11 @@ void PictureStage::pack(const Group& group, const Batch& batch, std::byte* to) {
     PictureRecord& record = records[i];
     record.present = 1;
     if (picture.bytes.empty()) continue;
-    Packer packer{to + offset_[i], packed_.memory.get() + offset_[i]};
+    Packer packer{to + offset_[i], packed_.get() + offset_[i]};
     record.across = packer.put(picture.across);
     record.down = packer.put(picture.down);
     record.rgb = reinterpret_cast<const uint8_t*>(
-        picture.file ? decoded_.memory.get() + decoded_offset_[i]
+        picture.file ? decoded_.get() + decoded_offset_[i]
                      : packer.put(picture.bytes.data(), picture.bytes.size()));
     record.width = picture.width;
     record.down_first = picture.down_first;
@@ -141,15 +126,16 @@ void PictureStage::pack(const Group& group, const Batch& batch, std::byte* to) {
 void PictureStage::send(const Batch& batch, Queue& queue) {
   for (size_t begin = 0; begin < batch.pictures.size();) {
     const Group group = group_from(begin, batch.pictures);
-    fit(group, queue);
     const size_t half = turn_++ % 2;
     copied_[half]->wait();
-    pack(group, batch, pinned_[half].memory.get());
-    queue.copy(packed_.memory.get(), pinned_[half].memory.get(), group.packed);
+    pack(group, batch, pinned_[half].get());
+    queue.copy(packed_.get(), pinned_[half].get(), group.packed);
     queue.record(*copied_[half]);
     if (!files_.empty()) {
       ensure(decoder_ != nullptr);
+      decoder_done_->wait();
       decoder_->enqueue(queue, files_);
+      queue.record(*decoder_done_);
     }
     resize_->enqueue(queue, nullptr);
     begin = group.end;

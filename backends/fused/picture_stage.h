@@ -1,8 +1,9 @@
 // A minibatch of pictures (port/picture.h) on its way to the device, in the place of f32 planes: what fits at a time is packed
 // into page-locked memory - a table, the filters, the pixels - and copied as one piece; files are decoded there; one own
 // operation makes the planes of all that have come. The next group is packed while the device works on this one.
-// Nothing here waits but for page-locked memory that is still being read. Memory: two rooms of the host's and one of the
-// device's, of 16 MiB or the largest picture, and one for decoded files of 64 MiB or the largest.
+// Nothing here waits but for page-locked memory that is still being read, and for a decoder that is at work. Memory, all of it
+// from the start: two rooms of the host's and one of the device's, of 16 MiB or what the largest picture needs
+// (port/picture_limits.h), and where files come one of 64 MiB for their pixels.
 #pragma once
 
 #include <array>
@@ -24,28 +25,24 @@ class PictureStage {
   size_t bytes() const;
 
  private:
-  struct Room {
-    Memory memory;
-    size_t bytes = 0;
-  };
   struct Group {
     size_t begin = 0, end = 0, packed = 0, decoded = 0;  // pictures; bytes of either room
   };
   Group group_from(size_t begin, std::span<const Picture> pictures) const;
-  void fit(const Group& group, Queue& queue);
   void pack(const Group& group, const Batch& batch, std::byte* to);
   size_t table_bytes() const;
 
-  Device& device_;
   int images_, threads_;
-  std::array<Room, 2> pinned_;
+  size_t packed_room_, decoded_room_;
+  std::array<Memory, 2> pinned_;
   std::array<std::unique_ptr<Mark>, 2> copied_;  // out of the pinned room
   size_t turn_ = 0;
-  Room packed_, decoded_;
+  Memory packed_, decoded_;
   std::array<Tensor, 2> tensors_;  // the table, the planes
   std::array<std::byte*, 2> address_;
   std::unique_ptr<Code> resize_;
   std::unique_ptr<JpegDecoder> decoder_;
+  std::unique_ptr<Mark> decoder_done_;
   std::vector<size_t> offset_, decoded_offset_;  // by picture of the batch, in its group's rooms
   std::vector<JpegFile> files_;
 };

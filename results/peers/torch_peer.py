@@ -38,7 +38,7 @@ def build(options):
     net.train(options.task == "train")
     x = torch.randn(options.images, 3, options.size, options.size, device=options.device).to(memory_format=layout)
     y = torch.arange(options.images, device=options.device) % 1000
-    batches = endless(options) if options.input else None
+    batches = [None]  # an iterator over files
     optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, nesterov=True, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(options.device, enabled=options.precision == "fp16" and options.device == "cuda")
     kind = KINDS.get(options.precision)
@@ -51,9 +51,9 @@ def build(options):
     compiled = torch.compile(forward) if options.mode == "compile" else forward
 
     def given():
-        if batches is None:
+        if batches[0] is None:
             return x, y
-        images, labels = next(batches)
+        images, labels = next(batches[0])
         return images.to(options.device, non_blocking=True, memory_format=layout), labels.to(options.device, non_blocking=True)
 
     def train():
@@ -66,7 +66,17 @@ def build(options):
         with torch.inference_mode():
             compiled(*given())
 
-    return train if options.task == "train" else infer
+    def begin():
+        """What lay ready when the round began is not of this round, and nobody reads while others run."""
+        if options.input:
+            batches[0] = endless(options)
+            for _ in range(2 * options.workers + 1):  # a DataLoader's own reserve, and one
+                next(batches[0])
+
+    def end():
+        batches[0] = None  # stops the workers
+
+    return (train if options.task == "train" else infer), begin, end
 
 
 def main():
@@ -85,19 +95,23 @@ def main():
     torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision == "tf32"
-    step = build(options)
+    step, begin, end = build(options)
     wait = torch.cuda.synchronize if options.device == "cuda" else lambda: None
+    begin()
     for _ in range(2 if options.device == "cpu" else 20):
         step()
+    end()
     print("ready", flush=True)
     for line in sys.stdin:
         seconds = []
+        begin()
         for _ in range(int(line)):
             wait()
             started = time.perf_counter()
             step()
             wait()
             seconds.append(time.perf_counter() - started)
+        end()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         gpu = torch.cuda.max_memory_reserved() if options.device == "cuda" else 0
         print(json.dumps({"seconds": seconds, "peak_rss_bytes": memory, "gpu_bytes": gpu}), flush=True)

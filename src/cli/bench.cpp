@@ -180,7 +180,7 @@ class Bench {
   void data() {
     const auto set = open_sets(experiment_, flags_.train, "", comm_, Presence::required).training;
     const auto runs = runs_of(experiment_);
-    const DeviceInput input = input_on(*backend_, input_of(flags_.device_input), comm_);
+    const DeviceInput input = input_on(*backend_, input_of(flags_.device_input), true, comm_);
     const auto open = [&] {
       return make_loader(set, {.seed = experiment_.train.seed,
                                .workers = comm_.size(),

@@ -28,13 +28,13 @@ DeviceInput input_of(const std::string& word) {
   return static_cast<DeviceInput>(std::ranges::find(words, word) - words.begin());
 }
 
-DeviceInput input_on(const Backend& backend, DeviceInput wanted, Communicator& comm) {
+DeviceInput input_on(const Backend& backend, DeviceInput wanted, bool given, Communicator& comm) {
   const DeviceInfo device = backend.device();
   const DeviceInput mine = std::min(wanted, device.input);
   int64_t able = mine != DeviceInput::planes ? 1 : 0;
   comm.sum({&able, 1});
   require(
-      wanted == DeviceInput::planes || able > 0, Exit::usage,
+      !given || wanted == DeviceInput::planes || able > 0, Exit::usage,
       "--device-input {} is for devices with memory of their own, and backend {} computes in the host's: leave "
       "it away",
       words[static_cast<size_t>(wanted)], device.backend);

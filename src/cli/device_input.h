@@ -12,7 +12,8 @@ namespace convoy::cli {
 void add_device_input(CLI::App& command, std::string& word);
 DeviceInput input_of(const std::string& word);  // "none", "resize", "decode"
 
-// What this rank's device does: as much of `wanted` as it can. Collective; an error where no rank's can anything of it.
-DeviceInput input_on(const Backend& backend, DeviceInput wanted, Communicator& comm);
+// What this rank's device does: as much of `wanted` as it can. Collective; where it was `given` by flag, an error if no rank's can
+// anything of it.
+DeviceInput input_on(const Backend& backend, DeviceInput wanted, bool given, Communicator& comm);
 
 }  // namespace convoy::cli

@@ -128,10 +128,12 @@ PlacementOptions placement_of(const Flags& flags, const std::string& before, Com
   return wanted;
 }
 
-// The same of what the devices do with images: decoders differ in their bits.
-DeviceInput input_wanted(const Flags& flags, const std::string& before) {
+// The same of what the devices do with images: decoders differ in their bits. A backend that has none goes on without; that
+// its fingerprint is another is said then.
+DeviceInput input_wanted(const Flags& flags, const std::string& before, const std::string& backend) {
   const bool decoded = fingerprint_value(before, "library").find(", nvJPEG ") != std::string::npos;
-  return !flags.device_input_given && decoded ? DeviceInput::files : input_of(flags.device_input);
+  return decoded && !flags.device_input_given && backend.starts_with("cudnn") ? DeviceInput::files
+                                                                              : input_of(flags.device_input);
 }
 
 // On the library's road, devices that are all of one kind may sum among themselves.
@@ -190,9 +192,10 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   // Even shares before the ranks' speeds are known: what is wrong with them is said before anything is computed.
   Placement placement = place(experiment.minibatch.workers, comm.size(), wanted, together);
   const std::string backend_name = placement.backends.at(static_cast<size_t>(comm.rank()));
+  const DeviceInput input_here = input_wanted(flags, before, backend_name);
   auto computing = make_backend(backend_name, placement.threads, turn_on_host(comm, backend_name),
-                                precision_of(experiment), input_wanted(flags, before));
-  const DeviceInput input = input_on(*computing, input_wanted(flags, before), comm);
+                                precision_of(experiment), input_here);
+  const DeviceInput input = input_on(*computing, input_here, flags.device_input_given, comm);
   if (flags.shares == "auto") {
     wanted.counts = shares_by_speed(experiment, wanted.road, *computing, comm, flags.voice);
     placement = place(experiment.minibatch.workers, comm.size(), wanted, together);

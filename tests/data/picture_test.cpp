@@ -9,6 +9,7 @@
 #include "data/loader.h"
 #include "decode_fixtures.h"
 #include "pack_fixtures.h"
+#include "port/picture_limits.h"
 #include "tests/support/allocations.h"
 
 namespace convoy {
@@ -79,7 +80,7 @@ TEST_CASE("pictures: the device's planes are the loader's, for every view of eve
             train_view(image.width, image.height, t, Random(draw, stream_of("augment", 1, draw)));
         std::vector<float> expected(size_t{3} * 32 * 32);
         prepare(image, view, t, expected, scratch);
-        const Picture picture = room.pixels(image, view, scratch.resize);
+        const Picture picture = room.pixels(image, view, scratch);
         mirrored += picture.mirror;
         down_first += picture.down_first;
         INFO(train << ", " << shape.width << " x " << shape.height << ", draw " << draw);
@@ -87,6 +88,28 @@ TEST_CASE("pictures: the device's planes are the loader's, for every view of eve
         CHECK(same_bits(planes_of(picture, shades_of(t), 32), expected));
       }
   CHECK((mirrored > 20 && down_first > 5));  // or the cases do not show what they should
+}
+
+TEST_CASE("pictures: what is larger than a picture may be is resized by the host, to the same bits") {
+  const Image image = noise(1200, 900, 5);
+  Scratch scratch;
+  PictureRoom room;
+  for (uint64_t draw = 0; draw < 6; ++draw) {
+    Transform t;
+    t.input = 32;
+    t.resize = 40;
+    t.min_area = 0.5;
+    const View view = train_view(image.width, image.height, t, Random(draw, 3));
+    std::vector<float> expected(size_t{3} * 32 * 32);
+    prepare(image, view, t, expected, scratch);
+    const Picture picture = room.pixels(image, view, scratch);
+    CHECK((picture.width == 32 && picture.height == 32 && picture.bytes.size() == 3 * 32 * 32));
+    CHECK(same_bits(planes_of(picture, shades_of(t), 32), expected));
+  }
+  CHECK(picture_bytes_limit(224) == 2 * 3 * 4 * 224 * 224);
+  CHECK(PictureRoom::fits(std::vector<std::byte>(1000), {4000, 4000}, 224));
+  CHECK(!PictureRoom::fits(std::vector<std::byte>(1000), {5000, 4000}, 224));
+  CHECK(!PictureRoom::fits(std::vector<std::byte>(2 << 20), {500, 400}, 224));
 }
 
 TEST_CASE("pictures: a file's filters count from the corner of the whole image") {
@@ -126,6 +149,31 @@ TEST_CASE("pictures: which JPEGs a decoder in hardware is given") {
   const auto whole = fixtures::jpeg(48, 40, 3, image.rgb);
   for (const size_t bytes : {size_t{0}, size_t{1}, size_t{2}, size_t{30}, size_t{160}})
     CHECK(!plain_jpeg(std::span(whole).first(bytes)));
+}
+
+TEST_CASE("pictures: a file that is damaged but can be read is decoded by the host") {
+  fixtures::Bench bench(2, 3);
+  const auto path = bench.options.source / "n00000002/image01.JPEG";
+  REQUIRE(std::filesystem::exists(path));
+  auto bytes = fixtures::numbered_jpeg(77, 48, 40);
+  bytes.resize(bytes.size() - 60);  // of its scan
+  fixtures::write_bytes(path, bytes);
+  bench.pack();
+  LocalCommunicator comm;
+  const auto set = std::make_shared<const Dataset>(Dataset::open(bench.options.out, comm));
+  LoaderOptions options;
+  options.training = false;
+  options.batch = 6;
+  options.input = DeviceInput::files;
+  options.transform.input = 16;
+  options.transform.resize = 18;
+  const Batch batch = make_loader(set, options)->next(0, 0);
+  int damaged = 0;
+  for (int64_t sample = 0; sample < 6; ++sample) {
+    damaged += set->damaged(sample);
+    CHECK(batch.pictures[static_cast<size_t>(sample)].file == !set->damaged(sample));
+  }
+  CHECK(damaged == 1);
 }
 
 TEST_CASE("pictures: the loader's batches are the same images, and allocate nothing once they have grown") {

@@ -69,16 +69,17 @@ class Checks:
         run(CONVOY, "pack", folder / "images/train", "--out", folder / "set/train", "--quiet")
         run(CONVOY, "pack", folder / "images/val", "--classes", folder / "set/train", "--out", folder / "set/val", "--quiet")
 
-    def train(self, name, backend, *more, ranks=0, codes=(0,), env=None):
-        """The run's digest and its losses by step."""
+    def train(self, name, backend, *more, ranks=0, codes=(0,), env=None, quiet=True):
+        """The run's digest and its losses by step; self.said and self.fingerprint are of the last one."""
         begin = (["--resume", self.folder / name] if "resume" in more else
                  [self.job, "--train", self.folder / "set/train", "--held-out", self.folder / "set/val", "--out", self.folder / name])
         flags = [word for word in more if word != "resume"]
-        run(*(launcher(ranks) if ranks else []), CONVOY, "train", *begin, "--backend", backend, "--threads", 1, "--quiet",
-            "--oversubscribe", *flags, codes=codes, env=env)
+        self.said = run(*(launcher(ranks) if ranks else []), CONVOY, "train", *begin, "--backend", backend, "--threads", 1,
+                        *(["--quiet"] if quiet else []), "--oversubscribe", *flags, codes=codes, env=env)
         lines = map(json.loads, (self.folder / name / "metrics.jsonl").read_text().splitlines())
         losses = {line["step"]: line["loss"] for line in lines if line["event"] == "step"}
         result = json.loads((self.folder / name / "result.json").read_text()) if codes == (0,) else {}
+        self.fingerprint = result.get("numerics", {}).get("fingerprint", "")
         return result.get("numerics", {}).get("final_weights_xxh3"), [losses[step] for step in sorted(losses)]
 
     # --- the checks, in this order ---
@@ -132,8 +133,8 @@ class Checks:
     def decoded(self):
         """and decoded by nvJPEG: the same bits twice, every loss of 20 steps within 5e-2 of those on the host's pixels"""
         first, second = (self.train(f"decoded-{i}", "cudnn", "--device-input", "decode")[0] for i in range(2))
-        if first is None or first != second:
-            raise Failed(f"{first} and {second}")
+        if first is None or first != second or ", nvJPEG " not in self.fingerprint:
+            raise Failed(f"{first} and {second}, {self.fingerprint}")
         ours, theirs = (self.train(f"decoded-{how}", "cudnn", "--device-input", how, "--stop-after", 20, codes=(85,))[1]
                         for how in ("decode", "none"))
         worst = max(abs(a - b) / abs(b) for a, b in zip(ours, theirs, strict=True))
@@ -150,7 +151,10 @@ class Checks:
 
     def library(self):
         """2 ranks on one GPU on the library's road, which NCCL refuses: sums by MPI in page-locked memory, every loss within 1e-3"""
-        one, two = (self.train(f"library-{n}", "cudnn", "--road", "library", "--stop-after", 20, ranks=n, codes=(85,))[1] for n in (1, 2))
+        one, two = (self.train(f"library-{n}", "cudnn", "--road", "library", "--stop-after", 20, ranks=n, codes=(85,), quiet=False)[1]
+                    for n in (1, 2))
+        if "summed by the MPI library in page-locked memory" not in self.said:
+            raise Failed(f"2 ranks do not say who sums:\n{self.said}")
         worst = max(abs(a - b) / abs(b) for a, b in zip(two, one, strict=True))
         if not worst < 1e-3:
             raise Failed(f"losses differ by up to {worst:.2e}")
@@ -160,8 +164,8 @@ class Checks:
         """engines chosen by a clock, once for a cache folder: the same bits twice"""
         env = {"CONVOY_TIME_ENGINES": "4", "CONVOY_CACHE": str(self.folder / "cache")}
         first, second = (self.train(f"timed-{i}", "cudnn", env=env)[0] for i in range(2))
-        if first is None or first != second:
-            raise Failed(f"{first} and {second}")
+        if first is None or first != second or ", engines " not in self.fingerprint:
+            raise Failed(f"{first} and {second}, {self.fingerprint}")
         return first
 
     def mixed(self):

@@ -92,7 +92,7 @@ TEST_CASE("shared memory goes to the host's page-locked memory and comes back") 
 }
 
 TEST_CASE("pictures become the planes that the host's own code makes of them") {
-  constexpr int images = 6, side = 64;
+  constexpr int images = 120, side = 64;  // of 196 KB: two groups
   const std::shared_ptr<fused::Device> device = make_cuda_device(0), host = fused::make_host_device({});
   std::mt19937 random(7);
   std::vector<std::vector<std::byte>> pixels;

@@ -107,7 +107,7 @@ class Probe(Host):
         (other / "libconvoy_cudnn.so").write_bytes((self.folder / "libcudnn.so.9/libcudnn.so.9").read_bytes())
         self.says(self.complete(plugins=other), "another build", "it has no convoy_cudnn_plugin")
         self.says(self.complete(plugin="commit=0123abc"), "another build (0123abc)", "build both together")
-        self.says(self.complete(plugin="abi=7"), "another build (interface 7 instead of 1)")
+        self.says(self.complete(plugin="abi=7"), "another build (interface 7 instead of 2)")
 
     def test_info(self):
         host = self.complete(cuda="13010 0 90:0:0 61:0:0")

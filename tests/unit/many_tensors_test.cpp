@@ -7,6 +7,8 @@
 #include "../support/many_tensors.h"
 #include "../support/one_tensor.h"
 #include "backends/common/host_vector.h"
+#include "net/resnet.h"
+#include "train/optimizer.h"
 
 namespace convoy {
 namespace {
@@ -24,6 +26,7 @@ class LoopVector final : public Vector {
       before += made.second;
       return made;
     });
+    ++launches;
     for (int64_t chunk = 0; chunk < all; ++chunk) ChunkNormBody{lanes.data(), sums.data()}(chunk);
     const double* next = sums.data();
     for (size_t t = 0; t < tasks.size(); ++t) {
@@ -86,6 +89,20 @@ TEST_CASE("many tensors: the bits of one at a time, on any threads and in the GP
   CHECK(loops.launches < 40);  // and takes many
   loops.momentum_steps({});
   CHECK(loops.squared_norm(std::span<const float>()) == 0.0);
+}
+
+TEST_CASE("many tensors: how many launches a step of ResNet-50's optimizers takes") {
+  const Graph graph = resnet({});
+  const Program program = lower(graph, 1);
+  Arena arena(graph, program.layout, 1);
+  arena.initialize(1);
+  const auto launches = [&](const Optimizer& optimizer) {
+    LoopVector loops;
+    update(optimizer, loops, graph, arena, {.rate = 0.1}, 1.0f);
+    return loops.launches;
+  };
+  CHECK(launches(Sgd{}) == 5);
+  CHECK(launches(Lars{}) == 13);
 }
 
 }  // namespace convoy

@@ -22,7 +22,8 @@ Image noise(int width, int height, uint64_t seed) {
   return image;
 }
 
-// A minibatch in both forms. Image 1 is padding, `large` ones fill a group each, and `files` are "encoded" as their own pixels.
+// A minibatch in both forms. Image 1 is padding; of `large` ones 16 fill a group, or 3 that are files: those are "encoded" as their
+// own pixels.
 struct Given {
   std::vector<float> planes;
   std::vector<Picture> pictures;
@@ -37,19 +38,25 @@ struct Given {
         continue;
       }
       const bool is_large = i >= images - large;
-      const Image image =
-          noise(is_large ? 3000 : 40 + i, is_large ? 2000 : 60, seed + static_cast<uint64_t>(i));
+      const bool is_file = files && i % 2 == 0;
+      const Image image = noise(!is_large ? 40 + i
+                                : is_file ? 3000
+                                          : 560,
+                                !is_large ? 60
+                                : is_file ? 2000
+                                          : 600,
+                                seed + static_cast<uint64_t>(i));
       Transform t = transform;
       if (is_large) t.min_area = 0.98;
       const View view = train_view(image.width, image.height, t, Random(seed, static_cast<uint64_t>(i)));
       prepare(image, view, t, std::span(planes).last(size_t{3} * side * side), scratch);
       auto& room = rooms[static_cast<size_t>(i)];
-      if (files && i % 2 == 0) {
+      if (is_file) {
         const auto bytes = std::as_bytes(std::span(image.rgb));
         std::vector<std::byte> encoded(bytes.begin(), bytes.end());
         pictures.push_back(room.file(encoded, image.width, image.height, view, scratch.resize));
       } else {
-        pictures.push_back(room.pixels(image, view, scratch.resize));
+        pictures.push_back(room.pixels(image, view, scratch));
       }
     }
   }
@@ -87,22 +94,22 @@ Graph network() {
 
 TEST_CASE("picture stage: the planes of every group, decoded or not, and zeros for padding") {
   for (const bool files : {false, true})
-    for (const int large : {0, 3}) {
-      const int images = 8;
+    for (const int large : {0, files ? 8 : 36}) {
+      const int images = large + 4;
+      const size_t bytes = static_cast<size_t>(images) * 3 * side * side * sizeof(float);
       const auto device = device_of(files);
       const auto queue = device->make_queue();
-      const Memory planes =
-          allocate(*device, size_t{images} * 3 * side * side * sizeof(float), Place::device);
+      const Memory planes = allocate(*device, bytes, Place::device);
       PictureStage stage(*device, images, side, planes.get(), 2, files);
       for (uint64_t step = 0; step < 3; ++step) {  // the rooms are used again
-        const Given given(images, large, files, 3 + 10 * step);
+        const Given given(images, large, files, 3 + 100 * step);
         std::memset(planes.get(), 0xff, given.planes.size() * sizeof(float));
         stage.send(given.batch(), *queue);
         queue->finish();
         INFO((files ? "files" : "pixels") << ", " << large << " large, step " << step);
         CHECK(std::memcmp(planes.get(), given.planes.data(), given.planes.size() * sizeof(float)) == 0);
       }
-      CHECK(stage.bytes() >= (large > 0 ? size_t{17} << 20 : size_t{16} << 20));
+      CHECK(stage.bytes() == (size_t{3 * 16} << 20) + (files ? size_t{64} << 20 : 0));
     }
 }
 
@@ -114,7 +121,8 @@ TEST_CASE("picture stage: a plan trains on pictures to the same bits, and refuse
   const auto gradients = [&](bool pictures) {
     Arena arena(graph, program.layout, 0);
     arena.initialize(7);
-    const auto backend = make_fused("fused", device_of(false), {.threads = 2});
+    const auto backend =
+        make_fused("fused", device_of(false), {.threads = 2, .input = DeviceInput::pictures});
     const auto plan = backend->compile(program, arena, {});
     for (int run = 0; run < 3; ++run) {  // by itself, recorded, launched
       Batch batch = given.batch();
@@ -127,7 +135,8 @@ TEST_CASE("picture stage: a plan trains on pictures to the same bits, and refuse
   CHECK(gradients(true) == gradients(false));
 
   Arena arena(graph, program.layout, 0);
-  const auto backend = make_fused("fused", device_of(false), {});
+  const auto backend = make_fused("fused", device_of(false), {.input = DeviceInput::pictures});
+  CHECK(make_fused("fused", device_of(false), {})->device().input == DeviceInput::planes);
   CHECK(backend->device().input == DeviceInput::pictures);
   const auto plan = backend->compile(program, arena, {});
   Batch batch = given.batch();
@@ -137,6 +146,9 @@ TEST_CASE("picture stage: a plan trains on pictures to the same bits, and refuse
   const Given encoded(4, 0, true);
   batch.pictures = encoded.pictures;
   CHECK_THROWS_WITH(plan->train(batch, {}), Catch::Contains("decodes none"));
+  CHECK_THROWS_WITH(
+      make_fused("fused", device_of(false), {})->compile(program, arena, {})->train(given.batch(), {}),
+      Catch::Contains("takes planes alone"));
   CHECK_THROWS_WITH(make_fused("fused", device_of(false), {.input = DeviceInput::files}),
                     Catch::Contains("has no JPEG decoder"));
   CHECK(make_fused("fused", device_of(true), {.input = DeviceInput::files})->device().library ==
