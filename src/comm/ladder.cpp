@@ -21,7 +21,7 @@ size_t ladder_sums(int workers) {
 }
 
 Ladder::Ladder(size_t elements, int workers)
-    : elements_(elements), workers_(workers), unit_(0), unit_sum_(0), levels_(0) {
+    : elements_(elements), workers_(workers), unit_(1), unit_sum_(0), levels_(0) {
   if (workers < 2) return;
   unit_ = odd_part(workers);
   levels_ = static_cast<size_t>(std::countr_zero(static_cast<unsigned>(workers)));
@@ -35,7 +35,7 @@ std::span<float> Ladder::sum(size_t index, size_t offset, size_t count) {
 
 RangeErrors Ladder::add(int worker, size_t offset, std::span<float> values, const Wire& wire) {
   ensure(worker >= 0 && worker < workers_ && offset + values.size() <= elements_);
-  if (workers_ == 1) return round_leaf(wire, values);
+  if (workers_ == 1 && !wire.rounds()) return {};
   const bool unit_begins = worker % unit_ == 0, unit_ends = (worker + 1) % unit_ == 0,
              last = worker + 1 == workers_;
   // Units completed before this one, as a binary counter: its trailing ones are the levels that carry.
