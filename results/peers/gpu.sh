@@ -11,4 +11,4 @@ if ! "$python" -c 'import sys, torch, torchvision; sys.exit(not torch.cuda.is_av
   exit 77
 fi
 cores=$(lscpu -b -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)  # not hardware threads
-exec "$python" results/peers/peers.py --device cuda --threads "$cores" --out "results/gpu/peers-$(date -u +%Y%m%dT%H%M%SZ).json" "$@"
+exec "$python" results/peers/peers.py --device cuda --threads "$cores" --rounds 5 --out "results/gpu/peers-$(date -u +%Y%m%dT%H%M%SZ).json" "$@"

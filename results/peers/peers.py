@@ -334,6 +334,9 @@ def main():
     if options.device == "cpu" and not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
         wanted = [name for name in wanted if not name.endswith("bf16") or name in options.cases]
     here = facts(options.device)
+    if options.device == "cuda":
+        ours = json.loads(subprocess.run([options.convoy, "info", "--json"], stdout=subprocess.PIPE, text=True, check=True).stdout)
+        here.update({key: ours[key] for key in ("tool", "gpu")})  # commit; GPUs and driver
     entries = [compete(name, cases[name], options) for name in wanted]
     for name, entry in zip(wanted, entries):
         entry.update(roofline(name, entry, options, here["machine"]))
