@@ -42,12 +42,13 @@ StepTimes time_steps(Communicator& comm, const Experiment& experiment, Backend& 
   for (int step = -2; step < steps; ++step) {
     comm.barrier();
     const auto begin = Clock::now();
+    const auto since = [begin] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
     std::vector<double> ready(times.ready.size());
-    const double seconds = trial.run([&](BucketId bucket, Event) {
-      ready[static_cast<size_t>(bucket)] = std::chrono::duration<double>(Clock::now() - begin).count();
-    });
+    const double seconds =
+        trial.run([&](BucketId bucket, Event) { ready[static_cast<size_t>(bucket)] = since(); });
+    const double whole = since();  // by the same clock: on a busy machine `seconds` may begin later
     if (step < 0) continue;
-    for (size_t b = 0; b < ready.size(); ++b) times.ready[b] += ready[b] / seconds / steps;
+    for (size_t b = 0; b < ready.size(); ++b) times.ready[b] += ready[b] / whole / steps;
     for (const double one : gather(comm, seconds)) all.push_back(one);
   }
   times.seconds = report::median(all);
