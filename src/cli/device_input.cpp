@@ -18,8 +18,8 @@ void add_device_input(CLI::App& command, std::string& word) {
   command
       .add_option(
           "--device-input", word,
-          "what GPUs do of an image's way: none; resize: mirror and normalize, too, the same bits, on the "
-          "pixels that the host decodes; decode: also that, by nvJPEG: other bits")
+          "what a GPU does with images. none: the host prepares them; resize: it resizes, mirrors and normalizes "
+          "what the host decodes, to the same bits; decode: it decodes as well, by nvJPEG, to others")
       ->capture_default_str()
       ->check(one_of({words.begin(), words.end()}));
 }
