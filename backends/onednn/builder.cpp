@@ -85,6 +85,12 @@ View Builder::fixed(std::span<const float> memory, const Desc& desc) {
   return buffer({Home::fixed, memory.size_bytes(), address, false}, desc);
 }
 
+View Builder::scratch(size_t numbers) {
+  const Desc desc({static_cast<int64_t>(numbers)}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x);
+  tape_.scratch_bytes = std::max(tape_.scratch_bytes, desc.get_size());
+  return {scratch_, desc};
+}
+
 Instruction Builder::reorder(const View& from, const View& to) {
   const dnnl::reorder::primitive_desc pd(engine_, from.desc, engine_, to.desc, attributes());
   if (is_reference(pd) && !options_.allow_reference_kernels)

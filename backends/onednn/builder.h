@@ -36,6 +36,7 @@ class Builder {
   int threads() const { return threads_; }
   bool training() const { return program_.mode == Mode::training; }
   bool fuses() const { return !options_.keep_values; }
+  bool may_use_winograd() const { return options_.winograd; }
   dnnl::prop_kind forward_kind() const {
     return training() ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
   }
@@ -44,6 +45,7 @@ class Builder {
   // Memory.
   View planned(const Desc& desc);
   View fixed(std::span<const float> memory, const Desc& desc);
+  View scratch(size_t numbers);  // f32, for one instruction: all share it
   View images() const { return images_; }
   // NCHW of a node's output: in the numbers that maps are held in, and as callers have it, in f32.
   Desc plain(int id) const { return plain(id, map_type_); }

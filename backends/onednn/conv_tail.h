@@ -14,7 +14,8 @@ struct ConvTail {
   ChannelFactor factor;  // of the weights
   View bias;
   Argument other{};  // of the residual sum
-  int last = -1;     // the node whose value the convolution then writes; -1: nothing is folded
+  bool relu = false;
+  int last = -1;  // the node whose value the convolution then writes; -1: nothing is folded
 };
 
 // `plain`: node `conv` alone; make(bias, attributes): the same, in the same layouts, with these. Nodes that are folded are marked,

@@ -4,6 +4,7 @@
 
 #include "backends/onednn/builder.h"
 #include "backends/onednn/conv_tail.h"
+#include "backends/onednn/emit_winograd.h"
 #include "backends/onednn/kernels.h"
 
 namespace convoy::onednn {
@@ -123,6 +124,7 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
                               any_layout(d.weights, to.map_type()), bias, pd.dst_desc(),
                               padded ? bare : d.window, tail_attributes);
   };
+  const std::optional<WinogradConv> quick = padded ? std::nullopt : winograd_conv(to, id, op, pd);
   const ConvTail tail = conv_tail(to, id, pd, with_tail);
   const bool folds = tail.last >= 0;
   const View given = to.in_layout(to.value(src_id), padded ? d.src : pd.src_desc());
@@ -131,16 +133,22 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
   const int64_t positions = int64_t{to.program().images} * node.shape.height * node.shape.width;
   const Desc weights = tail.pd.weights_desc();
   const View bias = folds ? tail.bias : op.bias ? to.fixed(to.param(node.params[1]), d.bias) : View{};
-  std::vector<Argument> arguments{
-      {DNNL_ARG_SRC, src},
-      {DNNL_ARG_WEIGHTS, folds ? to.scaled_weight(node.params[0], d.weights, weights, tail.factor)
-                               : to.weight(node.params[0], d.weights, weights, positions)},
-      {DNNL_ARG_BIAS, bias},
-      {DNNL_ARG_DST, dst},
-      tail.other};
-  to.call(tail.pd, dnnl::convolution_forward(tail.pd), std::move(arguments));
+  if (quick) {
+    emit_winograd(to, id, *quick, src, {bias, tail.other.view, folds ? tail.relu : relu >= 0, tail.factor},
+                  dst);
+  } else {
+    std::vector<Argument> arguments{
+        {DNNL_ARG_SRC, src},
+        {DNNL_ARG_WEIGHTS, folds ? to.scaled_weight(node.params[0], d.weights, weights, tail.factor)
+                                 : to.weight(node.params[0], d.weights, weights, positions)},
+        {DNNL_ARG_BIAS, bias},
+        {DNNL_ARG_DST, dst},
+        tail.other};
+    to.call(tail.pd, dnnl::convolution_forward(tail.pd), std::move(arguments));
+  }
   to.set_layout(id, dst.desc);
   to.set_value(folds ? tail.last : relu >= 0 ? relu : id, dst);
+  if (quick) return winograd_backward(to, id, *quick);
 
   return [&to, id, src_id, d, hint = forward.hint, op, positions] {
     const Node& n = to.node(id);

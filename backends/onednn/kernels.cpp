@@ -82,4 +82,23 @@ void pad(const float* src, const Planes& planes, int64_t rows, int64_t columns, 
   }
 }
 
+void sum_channels(const float* maps, const BlockedMaps& shape, float* sums) {
+  constexpr int64_t widest = 16;
+  const int64_t blocks = shape.channels / shape.block;
+  const bool last = shape.channels_last;
+#pragma omp parallel for schedule(static)
+  for (int64_t b = 0; b < blocks; ++b) {
+    float total[widest] = {};
+    for (int64_t image = 0; image < shape.images; ++image) {
+      const float* from =
+          maps + image * shape.channels * shape.pixels + b * shape.block * (last ? 1 : shape.pixels);
+      float of_image[widest] = {};
+      for (int64_t p = 0; p < shape.pixels; ++p, from += last ? shape.channels : shape.block)
+        for (int64_t c = 0; c < shape.block; ++c) of_image[c] += from[c];
+      for (int64_t c = 0; c < shape.block; ++c) total[c] += of_image[c];
+    }
+    std::copy_n(total, shape.block, sums + b * shape.block);
+  }
+}
+
 }  // namespace convoy::onednn

@@ -22,4 +22,12 @@ struct Planes {  // [count][height][width]
 // dst: [count][height + 2 rows][width + 2 columns], zeros around the planes of src.
 void pad(const float* src, const Planes& planes, int64_t rows, int64_t columns, float* dst);
 
+struct
+    BlockedMaps {  // [images][channels / block][pixels][block], block at most 16, or [images][pixels][channels]
+  int64_t images, channels, pixels, block;
+  bool channels_last = false;
+};
+// Of each channel, over images and pixels: images' sums, added in their order.
+void sum_channels(const float* maps, const BlockedMaps& shape, float* sums);
+
 }  // namespace convoy::onednn

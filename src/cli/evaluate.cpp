@@ -112,7 +112,7 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
                                     precision_of(experiment));
   Arena arena(graph, program.layout, 0, [&](size_t bytes) { return backend->allocate(bytes); });
   const int64_t step = load_everywhere(model, arena, comm, log);
-  const auto plan = backend->compile(program, arena);
+  const auto plan = backend->compile(program, arena, compile_options_of(experiment));
   LoaderOptions options;
   options.training = false;
   options.workers = comm.size();

@@ -14,7 +14,7 @@ Trial::Trial(const Experiment& experiment, Backend& backend, Mode mode, int stat
       pixels_(static_cast<size_t>(program_.images * program_.graph.nodes[0].shape.elements())),
       labels_(static_cast<size_t>(program_.images)) {
   arena_.initialize(1);
-  plan_ = backend.compile(program_, arena_, options);
+  plan_ = backend.compile(program_, arena_, compile_options_of(experiment, options));
   const Random random(1, stream_of("calibrate"));
   const auto classes = static_cast<uint64_t>(program_.graph.nodes.rbegin()[1].shape.channels);
   for (size_t i = 0; i < pixels_.size(); ++i) pixels_[i] = static_cast<float>(unit(random.bits(i)) - 0.5);

@@ -28,7 +28,9 @@ constexpr const char* name_of(Precision precision) {
 struct CompileOptions {
   bool keep_values = false;              // no fusion, nothing overwritten: peek() answers for every node
   bool allow_reference_kernels = false;  // a library's slow "ref:" kernels, which only tests ask for
-  bool recompute = true;     // values that a pass or two make again are not kept: less memory, same bits
+  bool recompute = true;  // values that a pass or two make again are not kept: less memory, same bits
+  // Where the backend has it and maps are f32: 3 x 3 convolutions by F(2x2, 3x3), in fewer products and with other rounding.
+  bool winograd = false;
   bool times_steps = false;  // StepInfo::seconds; each step is then waited for
 };
 

@@ -124,6 +124,8 @@ struct AllreduceOptions {
 // arithmetic are f32 throughout. Backends refuse what their hardware does not have.
 struct PrecisionOptions {
   std::string activations = "f32";  // or "tf32", "bf16", "fp16"
+  // f32: "winograd" allows 3 x 3 convolutions in fewer products, with other rounding, where the backend has them (Lavin and Gray 2015).
+  std::string convolutions = "direct";
   // fp16 (train/loss_scale.h): a power of two; 0: dynamic, doubled after growth_steps without an overflow.
   double loss_scale = 0;
   int64_t growth_steps = 2000;

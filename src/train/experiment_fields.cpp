@@ -221,6 +221,12 @@ void visit_precision(PrecisionOptions& p, const Visit& visit) {
          .slot = &p.activations,
          .choices = {"f32", "tf32", "bf16", "fp16"},
          .absent = "\"f32\""});
+  visit({.section = "precision",
+         .key = "convolutions",
+         .slot = &p.convolutions,
+         .choices = {"direct", "winograd"},
+         .unread = unless(p.activations == "f32", "precision.activations = \"f32\""),
+         .absent = "\"direct\""});
   const std::string of_fp16 = unless(p.activations == "fp16", "precision.activations = \"fp16\"");
   visit({"precision", "loss_scale", &p.loss_scale, at_least(0), {}, of_fp16});
   visit({"precision",

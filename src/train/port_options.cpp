@@ -22,4 +22,9 @@ Precision precision_of(const Experiment& experiment) {
   return Precision::f32;
 }
 
+CompileOptions compile_options_of(const Experiment& experiment, CompileOptions options) {
+  options.winograd = experiment.precision.convolutions == "winograd";
+  return options;
+}
+
 }  // namespace convoy

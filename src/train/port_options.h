@@ -15,5 +15,7 @@ size_t bucket_bytes(const Experiment& experiment);
 Wire wire_of(const Experiment& experiment);
 // What its activations are held in, for the backend.
 Precision precision_of(const Experiment& experiment);
+// What its plans may do, with `options`' other choices.
+CompileOptions compile_options_of(const Experiment& experiment, CompileOptions options = {});
 
 }  // namespace convoy

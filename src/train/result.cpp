@@ -200,6 +200,7 @@ Json Result::numerics() const {
     digests.push_back({{"step", epoch.at("step")}, {"weights_xxh3", epoch.at("weights_xxh3")}});
   Json json{{"claim", or_null(known_.claim)},
             {"precision", experiment_.precision.activations},
+            {"convolutions", experiment_.precision.convolutions},
             {"weights_xxh3_at", nullptr},
             {"final_weights_xxh3", or_null(known_.digest)}};
   json["weights_xxh3_at"] = std::move(digests);

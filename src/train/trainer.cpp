@@ -110,8 +110,10 @@ Loop::Loop(const Job& job)
                        {.mode = Mode::inference, .bucket_bytes = bucket_bytes(job.experiment)})),
       arena_(job.graph, training_.layout, optimizer_states(optimizer_),
              [&](size_t bytes) { return job.backend.allocate(bytes); }),
-      plan_(job.backend.compile(training_, arena_)),
-      evaluating_(job.held_out != nullptr ? job.backend.compile(inference_, arena_) : nullptr),
+      plan_(job.backend.compile(training_, arena_, compile_options_of(job.experiment))),
+      evaluating_(job.held_out != nullptr
+                      ? job.backend.compile(inference_, arena_, compile_options_of(job.experiment))
+                      : nullptr),
       reducer_(job.comm, arena_, runs_.workers, share_, reducer_options(job.placement, wire_)),
       disk_(job.checkpoints, job.graph, job.comm, job.log),
       hash_(hash(job.experiment, job.train_facts, job.held_out_facts)),

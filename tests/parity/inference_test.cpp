@@ -89,7 +89,7 @@ int folded(const PlanInfo& info, const Graph& graph) {
   return count;
 }
 
-void check(Backend& subject, double bound) {
+void check(Backend& subject, double bound, bool winograd = false) {
   const auto oracle = make_backend("reference", 2);
   for (const auto& [graph, images] : cases()) {
     const Program program = lower(graph, images, {.mode = Mode::inference});
@@ -99,7 +99,7 @@ void check(Backend& subject, double bound) {
     fill_normal(numbers.images, 3);
     Arena a(graph, program.layout, 0), b(graph, program.layout, 0);
     const auto expected = oracle->compile(program, a),
-               plan = subject.compile(program, b, {.allow_reference_kernels = true});
+               plan = subject.compile(program, b, {.allow_reference_kernels = true, .winograd = winograd});
     std::vector<float> before;
     double error = 0;
     for (const uint64_t seed : {20, 40}) {
@@ -122,6 +122,10 @@ void check(Backend& subject, double bound) {
               return std::holds_alternative<BatchNorm>(node.op);
             }));
       if (subject.device().library.starts_with("oneDNN 3")) CHECK(sums > 0);
+      const bool used = std::ranges::any_of(plan->info().steps, [](const StepInfo& step) {
+        return step.implementation.find("winograd") != std::string::npos;
+      });
+      CHECK(used == winograd);
     }
   }
 }
@@ -131,6 +135,10 @@ void check(Backend& subject, double bound) {
 TEST_CASE("inference: what is folded into convolutions is right, and follows weights and statistics") {
   // Sums of thousands of products are rounded as they are added up: measured up to 6e-7 with AVX2's and AVX-512's kernels.
   check(*make_backend("onednn", 2), 8 * 0x1p-24);
+}
+
+TEST_CASE("inference: the same within convolutions by Winograd's algorithm") {
+  check(*make_backend("onednn", 2), 8 * 0x1p-24, true);
 }
 
 TEST_CASE("inference in bf16: what is folded into convolutions is right") {

@@ -47,7 +47,10 @@ std::optional<Difference> run_both(const Program& program, Backend& oracle, Back
   a.weights_changed();
   b.weights_changed();
   const auto plan_a = oracle.compile(program, a, {.keep_values = true});
-  const auto plan_b = subject.compile(changed, b, {options.keep_values, options.allow_reference_kernels});
+  const auto plan_b = subject.compile(changed, b,
+                                      {.keep_values = options.keep_values,
+                                       .allow_reference_kernels = options.allow_reference_kernels,
+                                       .winograd = options.winograd});
   const Batch batch = numbers.batch();
   for (Plan* plan : {plan_a.get(), plan_b.get()})
     program.mode == Mode::training ? plan->train(batch, [](BucketId, Event) {}) : plan->infer(batch);

@@ -28,6 +28,7 @@ struct Numbers {  // of a batch; owns what batch() points to
 struct RunOptions {
   bool keep_values = true;  // of the subject; the oracle always keeps
   bool allow_reference_kernels = false;
+  bool winograd = false;
   double k = 0;
   bool behind_conv = false;  // run_problem: a convolution by the identity before the operation
   // Integers in [-range, range], one of `keep_one_of` of them kept: of few and small ones, sums fit in eight bits too.
