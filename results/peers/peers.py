@@ -3,7 +3,7 @@
 
   peers.py [--convoy build/bin/convoy] [--device cpu|cuda] [--threads 2] [--rounds 7] [--images FOLDER] [--out FILE.json] [CASE ...]
 
-Every case has convoy and PyTorch's modes. PyTorch's processes live through all rounds and sleep while others run; convoy is a
+Every case has convoy and PyTorch's modes; on CPUs in f32 convoy by Winograd's algorithm, and beside it with direct convolutions. PyTorch's processes live through all rounds and sleep while others run; convoy is a
 fresh process each round, which warms up by itself. A round is STEPS steps of each, and counts as their median; ratios are those of
 the same round, given as their median and the interval of order statistics that holds it with 95 %. --images: a folder of class
 folders of full-size JPEG files, for the loader and for steps that read them. Runs in the Python that has torch and torchvision: run.sh installs it.
@@ -52,7 +52,7 @@ CASES = {
 READING = ("loader", "resnet50-bf16-input")  # cases that need --images
 
 
-def job(case, backend):
+def job(case, winograd):
     return f'''[network]
 model = "{case["model"]}"
 input = {case["size"]}
@@ -68,7 +68,7 @@ kind = "constant"
 rate = 0.001
 [precision]
 activations = "{case["precision"]}"
-'''
+''' + ('convolutions = "winograd"\n' if winograd else "")
 
 
 class Torch:
@@ -102,13 +102,15 @@ class Torch:
 
 
 class Convoy:
-    def __init__(self, case, options, folder):
+    def __init__(self, case, options, folder, direct=False):
+        direct = direct or options.device != "cpu" or case["precision"] != "f32"
         self.name, self.memory = "convoy", {}
-        (folder / "job.toml").write_text(job(case, options.device))
+        file = folder / ("direct.toml" if direct else "job.toml")
+        file.write_text(job(case, not direct))
         self.sheet = folder / "sheet.json"
         self.mode = "step" if case["task"] == "train" else "infer"
         backend = "onednn" if options.device == "cpu" else "cudnn"
-        self.command = [str(options.convoy), "bench", str(folder / "job.toml"), self.mode, "--backend", backend, "--threads",
+        self.command = [str(options.convoy), "bench", str(file), self.mode, "--backend", backend, "--threads",
                         str(options.threads), "--rounds", str(STEPS), "--out", str(self.sheet), "--quiet"]
 
     def round(self):
@@ -127,12 +129,18 @@ class Convoy:
         pass
 
 
+class Direct(Convoy):
+    def __init__(self, case, options, folder):
+        super().__init__(case, options, folder, direct=True)
+        self.name = "convoy, direct convolutions"
+
+
 class Limit(Convoy):
     """The library's convolutions alone, each call timed where it stands in the step, without reorders or anything else: what no
-    step can be faster than with this oneDNN."""
+    step of direct convolutions can be faster than with this oneDNN."""
 
     def __init__(self, case, options, folder):
-        super().__init__(case, options, folder)
+        super().__init__(case, options, folder, direct=True)
         self.name = "convolutions alone"
         self.command[3] = "layers"
 
@@ -233,6 +241,8 @@ def competitors(name, case, options, folder):
         ways = [Reading(case, how, options, folder) for how in ("none", "resize", "decode")]
         return ways + [Torch(case, "channels_last", options, options.images)]
     ours = [Convoy(case, options, folder)]
+    if options.device == "cpu" and case["precision"] == "f32":
+        ours.append(Direct(case, options, folder))
     if options.device == "cpu" and name == "resnet50":
         ours.append(Limit(case, options, folder))
     return ours + [Torch(case, mode, options) for mode in ("eager", "channels_last", "compile")]

@@ -105,10 +105,10 @@ class Torch(ConvoyTest):
         error = {}
         for name in ("float32", "channels_last", "own"):
             error[f"PyTorch's {name}"] = self.error(before, f"{theirs}-{name}.safetensors", exact)
-        for backend in ("onednn", "reference"):
+        for backend in ("onednn", "winograd", "reference"):
             run, out = self.folder / f"stepped-{backend}", self.folder / f"ours-{backend}.safetensors"
-            self.must("train", self.job_of("resnet50"), *self.sets[:2], *self.sets[4:], "--weights", given, "--backend", backend,
-                      "--out", run, "--quiet")
+            how = ["--set", "precision.convolutions=winograd"] if backend == "winograd" else ["--backend", backend]
+            self.must("train", self.job_of("resnet50"), *self.sets[:2], *self.sets[4:], "--weights", given, *how, "--out", run, "--quiet")
             self.must("export", run, "--out", out)
             losses[backend] = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["loss"]
             self.assertLess(abs(losses[backend] / losses["float64"] - 1), 1e-4)
@@ -118,7 +118,8 @@ class Torch(ConvoyTest):
             print(f"  {name}: movements within {worst:.2g} of their norm of those in float64, median {median:.2g}")
         torch = [value for name, value in error.items() if name.startswith("PyTorch")]
         for k in range(2):
-            self.assertLessEqual(error["onednn"][k], TIMES * max(value[k] for value in torch))
+            for ours in ("onednn", "winograd"):
+                self.assertLessEqual(error[ours][k], TIMES * max(value[k] for value in torch))
             self.assertLessEqual(error["reference"][k], TIMES * min(value[k] for value in torch))
         self.equal_counts("resnet50", "resnet50", self.folder / "ours-onednn.safetensors")  # strict=True there
 
