@@ -2,10 +2,10 @@
 // the maps' buffers, images being their outermost dimension. In training the primitive's mean and variance stay in
 // buffers of ours for the backward pass and their means over the groups are copied into the arena's statistics (variance
 // by n/(n-1) where the node says so); in inference it reads the running statistics, where a convolution has not taken it over.
-#include <algorithm>
 #include <string>
 
 #include "backends/onednn/builder.h"
+#include "backends/onednn/norm_parts.h"
 
 namespace convoy::onednn {
 
@@ -25,84 +25,11 @@ bool is_reference(const NormPrimitives& p) {
          (p.backward && is_reference_name(p.backward.impl_info_str()));
 }
 
-// The layout of one of `groups` equal slices of the images; throws where the slices do not lie behind one another.
-Desc slice_of(const Desc& maps, int groups) {
-  if (groups == 1) return maps;
-  memory::dims dims = shim::dims_of(maps);
-  dims[0] /= groups;
-  const Desc slice = maps.submemory_desc(dims, memory::dims(dims.size(), 0));
-  if (slice.get_size() * static_cast<size_t>(groups) != maps.get_size())
-    throw dnnl::error(dnnl_unimplemented, "images are not the outermost dimension");
-  return slice;
-}
-
-View slice_of(const View& maps, int group, int groups) {
-  const Desc slice = slice_of(maps.desc, groups);
-  return {maps.buffer, slice, maps.offset + static_cast<size_t>(group) * slice.get_size()};
-}
-
-std::vector<View> vectors(Builder& to, const Desc& desc, int count) {
-  std::vector<View> made;
-  for (int i = 0; i < count; ++i) made.push_back(to.planned(desc));
-  return made;
-}
-
-std::vector<View> joined(std::vector<View> a, const std::vector<View>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-double sum_of(const Run& run, const std::vector<View>& vectors, size_t channel) {
-  double sum = 0;
-  for (const View& vector : vectors) sum += static_cast<double>(run.at(vector)[channel]);
-  return sum;
-}
-
-// The minibatch's statistics, as the running averages want them.
-void copy_statistics(Builder& to, int id, const BatchNorm& op, const std::vector<View>& means,
-                     const std::vector<View>& variances) {
-  const Node& node = to.node(id);
-  const std::span<float> mean_to = to.stat_grad(node.stats[0]), variance_to = to.stat_grad(node.stats[1]);
-  const double n = static_cast<double>(images_of(to.program(), op)) * node.shape.height * node.shape.width;
-  const auto scale = static_cast<float>(op.unbiased_running && n > 1 ? n / (n - 1) : 1.0);
-  const auto groups = static_cast<double>(means.size());
-  to.own("statistics", joined(means, variances), [=](const Run& run) {
-    for (size_t c = 0; c < mean_to.size(); ++c) {
-      mean_to[c] = static_cast<float>(sum_of(run, means, c) / groups);
-      variance_to[c] = static_cast<float>(sum_of(run, variances, c) / groups) * scale;
-    }
-  });
-}
-
-// Where each group's gradient of a parameter is written, and their sum into the arena.
-class ParamGradient {
- public:
-  ParamGradient(Builder& to, const Node& node, const BatchNorm& op, size_t which, const Desc& vector,
-                int groups) {
-    if (!op.affine) {
-      parts_.resize(static_cast<size_t>(groups));
-      return;
-    }
-    home_ = to.param_grad(node.params[which]);
-    parts_ = groups == 1 ? std::vector{to.fixed(home_, vector)} : vectors(to, vector, groups);
-  }
-  const View& part(int group) const { return parts_[static_cast<size_t>(group)]; }
-  void finish(Builder& to) const {
-    if (home_.empty() || parts_.size() == 1) return;
-    to.own("sum of groups", parts_, [home = home_, parts = parts_](const Run& run) {
-      for (size_t c = 0; c < home.size(); ++c) home[c] = static_cast<float>(sum_of(run, parts, c));
-    });
-  }
-
- private:
-  std::span<float> home_;
-  std::vector<View> parts_;
-};
-
 }  // namespace
 
 EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
   if (to.is_folded(id)) return {};
+  if (const auto own = emit_own_norm(to, id, op)) return *own;
   const Node& node = to.node(id);
   const int src_id = node.inputs[0], relu = to.fused_relu(id);
   const int groups = to.program().images / images_of(to.program(), op);

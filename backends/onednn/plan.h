@@ -12,8 +12,9 @@
 namespace convoy::onednn {
 
 // One more whenever an unchanged network gets other bits from this backend: part of a run's fingerprint, as the library's
-// version is. 2: maps that a kernel covers by a matrix product. 3: batch norm within convolutions in inference.
-constexpr int plan_revision = 3;
+// version is. 2: maps that a kernel covers by a matrix product. 3: batch norm within convolutions in inference. 4: batch norm of
+// bf16 maps by loops of ours.
+constexpr int plan_revision = 4;
 
 // OpenMP's thread count is a property of the calling thread: set for one call, then put back.
 class Threads {

@@ -1,0 +1,77 @@
+#include "backends/onednn/norm_parts.h"
+
+#include <algorithm>
+
+namespace convoy::onednn {
+
+using dnnl::memory;
+
+Desc slice_of(const Desc& maps, int groups) {
+  if (groups == 1) return maps;
+  memory::dims dims = shim::dims_of(maps);
+  dims[0] /= groups;
+  const Desc slice = maps.submemory_desc(dims, memory::dims(dims.size(), 0));
+  if (slice.get_size() * static_cast<size_t>(groups) != maps.get_size())
+    throw dnnl::error(dnnl_unimplemented, "images are not the outermost dimension");
+  return slice;
+}
+
+View slice_of(const View& maps, int group, int groups) {
+  const Desc slice = slice_of(maps.desc, groups);
+  return {maps.buffer, slice, maps.offset + static_cast<size_t>(group) * slice.get_size()};
+}
+
+std::vector<View> vectors(Builder& to, const Desc& desc, int count) {
+  std::vector<View> made;
+  for (int i = 0; i < count; ++i) made.push_back(to.planned(desc));
+  return made;
+}
+
+namespace {
+
+std::vector<View> joined(std::vector<View> a, const std::vector<View>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+double sum_of(const Run& run, const std::vector<View>& vectors, size_t channel) {
+  double sum = 0;
+  for (const View& vector : vectors) sum += static_cast<double>(run.at(vector)[channel]);
+  return sum;
+}
+
+}  // namespace
+
+void copy_statistics(Builder& to, int id, const BatchNorm& op, const std::vector<View>& means,
+                     const std::vector<View>& variances) {
+  const Node& node = to.node(id);
+  const std::span<float> mean_to = to.stat_grad(node.stats[0]), variance_to = to.stat_grad(node.stats[1]);
+  const double n = static_cast<double>(images_of(to.program(), op)) * node.shape.height * node.shape.width;
+  const auto scale = static_cast<float>(op.unbiased_running && n > 1 ? n / (n - 1) : 1.0);
+  const auto groups = static_cast<double>(means.size());
+  to.own("statistics", joined(means, variances), [=](const Run& run) {
+    for (size_t c = 0; c < mean_to.size(); ++c) {
+      mean_to[c] = static_cast<float>(sum_of(run, means, c) / groups);
+      variance_to[c] = static_cast<float>(sum_of(run, variances, c) / groups) * scale;
+    }
+  });
+}
+
+ParamGradient::ParamGradient(Builder& to, const Node& node, const BatchNorm& op, size_t which,
+                             const Desc& vector, int groups) {
+  if (!op.affine) {
+    parts_.resize(static_cast<size_t>(groups));
+    return;
+  }
+  home_ = to.param_grad(node.params[which]);
+  parts_ = groups == 1 ? std::vector{to.fixed(home_, vector)} : vectors(to, vector, groups);
+}
+
+void ParamGradient::finish(Builder& to) const {
+  if (home_.empty() || parts_.size() == 1) return;
+  to.own("sum of groups", parts_, [home = home_, parts = parts_](const Run& run) {
+    for (size_t c = 0; c < home.size(); ++c) home[c] = static_cast<float>(sum_of(run, parts, c));
+  });
+}
+
+}  // namespace convoy::onednn
