@@ -13,9 +13,9 @@ struct ConvTail {
   shim::ConvForward pd;  // as given, where there is nothing to fold
   ChannelFactor factor;  // of the weights
   View bias;
-  Argument other{};  // of the residual sum
-  bool relu = false;
-  int last = -1;  // the node whose value the convolution then writes; -1: nothing is folded
+  Argument other{};   // of the residual sum
+  bool relu = false;  // within the convolution
+  int last = -1;      // the node whose value the convolution then writes; -1: nothing is folded
 };
 
 // `plain`: node `conv` alone; make(bias, attributes): the same, in the same layouts, with these. Nodes that are folded are marked,

@@ -78,13 +78,13 @@ std::optional<WinogradConv> winograd_conv(const Builder& to, int id, const Conv&
 void emit_winograd(Builder& to, int id, const WinogradConv& conv, const View& src, const WinogradTail& tail,
                    const View& dst) {
   const View weights = transformed(to, id, conv, tail.factor);
-  const View scratch = to.scratch(winograd::forward_scratch(*conv.units, conv.shape, to.threads()));
+  const View scratch = to.scratch(winograd::forward_scratch(*conv.units, conv.shape, {to.threads()}));
   to.own(
       "winograd", {src, weights, tail.bias, tail.residual, dst},
       [=, bias = tail.bias, residual = tail.residual, relu = tail.relu](const Run& run) {
         const winograd::Tail then{bias ? run.at(bias) : nullptr, residual ? run.at(residual) : nullptr, relu};
         winograd::forward(*conv.units, conv.shape, run.at(src), run.at(weights), then, run.at(dst),
-                          run.at(scratch), run.threads);
+                          run.at(scratch), {run.threads});
       });
 }
 
@@ -97,10 +97,10 @@ EmitBackward winograd_backward(Builder& to, int id, const WinogradConv& conv) {
     const View src = to.in_layout(to.recalled(src_id), conv.src);
     const View of_weights =
         to.fixed(to.param_grad(node.params[0]), vector_of(to.param_grad(node.params[0]).size()));
-    const View room = to.scratch(winograd::weight_gradient_scratch(*conv.units, shape, to.threads()));
+    const View room = to.scratch(winograd::weight_gradient_scratch(*conv.units, shape, {to.threads()}));
     to.own("winograd_gradient", {src, gradient, of_weights}, [=](const Run& run) {
       winograd::weight_gradient(*conv.units, conv.shape, run.at(src), run.at(gradient), run.at(of_weights),
-                                run.at(room), run.threads);
+                                run.at(room), {run.threads});
     });
     if (std::get<Conv>(node.op).bias) {
       const View of_bias =
@@ -114,13 +114,13 @@ EmitBackward winograd_backward(Builder& to, int id, const WinogradConv& conv) {
 
     const View weights = weights_of(to, id), turned = to.planned(vector_of(shape.transformed_weights()));
     const View src_gradient = to.planned(conv.src);
-    const View scratch = to.scratch(winograd::forward_scratch(*conv.units, back, to.threads()));
+    const View scratch = to.scratch(winograd::forward_scratch(*conv.units, back, {to.threads()}));
     to.own("winograd_weights", {weights, turned}, [=](const Run& run) {
       winograd::transform_turned(*conv.units, conv.shape, run.at(weights), run.at(turned));
     });
     to.own("winograd_data", {gradient, turned, src_gradient}, [=](const Run& run) {
       winograd::forward(*conv.units, back, run.at(gradient), run.at(turned), {}, run.at(src_gradient),
-                        run.at(scratch), run.threads);
+                        run.at(scratch), {run.threads});
     });
     to.give_gradient(src_id, src_gradient);
   };

@@ -11,7 +11,7 @@ namespace convoy::onednn {
 struct WinogradConv {
   const winograd::Units* units = nullptr;
   winograd::Shape shape;
-  Desc src, dst;  // of the maps, in channel blocks
+  Desc src, dst;  // of the maps
 };
 
 // Of node `id`, for which the library has `direct` in these layouts. None where it is not allowed, not possible, or where borders and

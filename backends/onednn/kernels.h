@@ -1,7 +1,7 @@
 // The few passes that oneDNN would do in more passes over memory than needed or not at all: the residual sum with its ReLU, the
-// sum of gradient contributions with the mask of the ReLU, padding. The element-wise ones run over the physical elements of a layout
+// sum of gradient contributions with the mask of the ReLU, padding, sums over channels. The element-wise ones run over the physical elements of a layout
 // (zero padding of blocked layouts stays zero), so all operands have one layout. Threads share the range in fixed
-// pieces; no sum crosses elements, so results do not depend on their number.
+// pieces, and of channels each has all: results do not depend on their number.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +22,8 @@ struct Planes {  // [count][height][width]
 // dst: [count][height + 2 rows][width + 2 columns], zeros around the planes of src.
 void pad(const float* src, const Planes& planes, int64_t rows, int64_t columns, float* dst);
 
-struct
-    BlockedMaps {  // [images][channels / block][pixels][block], block at most 16, or [images][pixels][channels]
+// [images][channels / block][pixels][block], block at most 16, or [images][pixels][channels]
+struct BlockedMaps {
   int64_t images, channels, pixels, block;
   bool channels_last = false;
 };

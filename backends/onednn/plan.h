@@ -12,7 +12,7 @@
 namespace convoy::onednn {
 
 // One more whenever an unchanged network gets other bits from this backend: part of a run's fingerprint, as the library's
-// version is. 2: maps that a kernel covers by a matrix product. 3: batch norm within convolutions in inference. 4: batch norm of
+// version is; changed loops of ours count. 2: maps that a kernel covers by a matrix product. 3: batch norm within convolutions in inference. 4: batch norm of
 // bf16 maps by loops of ours.
 constexpr int plan_revision = 4;
 

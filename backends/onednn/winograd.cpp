@@ -13,46 +13,51 @@ namespace {
 int64_t ceil_of(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t aligned(int64_t numbers) { return ceil_of(numbers, 16) * 16; }
 
-// Bytes of a core's L2 cache; where the system does not say, what a KNL core has of its tile's.
-int64_t l2_bytes() {
-  static const int64_t bytes = std::max<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE), 512 << 10);
-  return bytes;
+// Where the system does not say: what a KNL core has of its tile's.
+int64_t l2_of(const Cores& cores) {
+  static const int64_t said = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return cores.l2_bytes > 0 ? cores.l2_bytes : said > 0 ? said : 512 << 10;
 }
 
-// Blocks of tiles and ranges of panels, dealt out to threads. Neither is part of any value.
+// Blocks of tiles and ranges of panels. Neither is part of any value.
 struct ForwardDeal {
   int64_t room, blocks, splits, panels;
 };
-ForwardDeal deal_forward(const Units& on, const Shape& shape, int threads) {
+ForwardDeal deal_forward(const Units& on, const Shape& shape, const Cores& cores) {
   // A quarter of L2 for the transformed sources, since weights stream through it; and for these enough tiles to be worth reading.
   constexpr int64_t worth_reading = 28;
   const int64_t tile_bytes = 16 * 4 * (shape.inputs + 2 * on.block);
   const int64_t most =
-      std::clamp<int64_t>(l2_bytes() / 4 / tile_bytes / on.rows, ceil_of(worth_reading, on.rows), 8) *
+      std::clamp<int64_t>(l2_of(cores) / 4 / tile_bytes / on.rows, ceil_of(worth_reading, on.rows), 8) *
       on.rows;
-  const int64_t rounds = ceil_of(shape.tiles(), most * threads);
-  const int64_t room = ceil_of(ceil_of(shape.tiles(), rounds * threads), on.rows) * on.rows;
-  const int64_t blocks = ceil_of(shape.tiles(), room), panels = shape.outputs / (2 * on.block);
-  const int64_t splits = std::clamp<int64_t>(threads / blocks, 1, panels);
-  return {room, blocks, splits, ceil_of(panels, splits)};
+  const int64_t rounds = ceil_of(shape.tiles(), most * cores.threads);
+  const int64_t room = ceil_of(ceil_of(shape.tiles(), rounds * cores.threads), on.rows) * on.rows;
+  const int64_t blocks = ceil_of(shape.tiles(), room), all = shape.outputs / (2 * on.block);
+  const int64_t panels = ceil_of(all, std::clamp<int64_t>(cores.threads / blocks, 1, all));
+  return {room, blocks, ceil_of(all, panels), panels};
 }
 
-// Pieces of a weight gradient that stay in L2, and segments of tiles where there are fewer pieces than threads; these are
+// Pieces of a weight gradient that stay in L2, and segments of tiles where there are few weights for the threads; these are
 // summed in their order, so that their number is part of the value.
 struct GradientDeal {
   int64_t inputs, outputs, across, pieces, segments, tiles;
 };
-GradientDeal deal_gradient(const Units& on, const Shape& shape, int threads) {
-  const int64_t outputs = shape.outputs % 64 == 0 ? 64 : 2 * on.block;
-  const int64_t wanted = 4 * gradient_numbers(128, outputs) <= l2_bytes() * 3 / 4 ? 128 : 64;
-  int64_t inputs = on.block;
-  while (2 * inputs <= wanted && shape.inputs % (2 * inputs) == 0) inputs *= 2;
-  const int64_t across = shape.outputs / outputs, pieces = shape.inputs / inputs * across;
-  // From 64 x 64 weights on, whatever the cache, or else caches would be part of the value.
-  const int64_t smallest = std::max<int64_t>(1, shape.inputs * shape.outputs / (64 * 64));
-  const int64_t segments = std::min(ceil_of(threads, smallest), ceil_of(shape.tiles(), gradient_tiles));
-  return {inputs, outputs,  across,
-          pieces, segments, ceil_of(ceil_of(shape.tiles(), gradient_tiles), segments) * gradient_tiles};
+GradientDeal deal_gradient(const Units& on, const Shape& shape, const Cores& cores) {
+  const int64_t chunks = ceil_of(shape.tiles(), gradient_tiles),
+                of_64 = std::max<int64_t>(1, shape.inputs * shape.outputs / (64 * 64));
+  const int64_t each = ceil_of(chunks, std::min(ceil_of(cores.threads, of_64), chunks)),
+                segments = ceil_of(chunks, each);
+  const int64_t outputs = shape.outputs % 64 == 0 ? 64 : 2 * on.block, across = shape.outputs / outputs;
+  const auto largest = [&](int64_t most) {
+    int64_t inputs = on.block;
+    while (2 * inputs <= most && shape.inputs % (2 * inputs) == 0) inputs *= 2;
+    return inputs;
+  };
+  int64_t inputs = largest(128);  // the fewer pieces, the fewer transforms; but one for each thread
+  if (4 * gradient_numbers(inputs, outputs) > l2_of(cores) * 3 / 4 ||
+      shape.inputs / inputs * across * segments < cores.threads)
+    inputs = largest(64);
+  return {inputs, outputs, across, shape.inputs / inputs * across, segments, each * gradient_tiles};
 }
 
 int64_t weights_of(const Shape& shape) { return 9 * shape.inputs * shape.outputs; }
@@ -97,15 +102,15 @@ void scale(const Units& on, const Shape& shape, std::span<const float> factors, 
             factors[static_cast<size_t>(panel * width + lane)];
 }
 
-size_t forward_scratch(const Units& on, const Shape& shape, int threads) {
-  return static_cast<size_t>(threads * forward_numbers(on, shape, deal_forward(on, shape, threads).room));
+size_t forward_scratch(const Units& on, const Shape& shape, const Cores& cores) {
+  return static_cast<size_t>(cores.threads * forward_numbers(on, shape, deal_forward(on, shape, cores).room));
 }
 
 void forward(const Units& on, const Shape& shape, const float* src, const float* transformed,
-             const Tail& tail, float* dst, float* scratch, int threads) {
-  const ForwardDeal deal = deal_forward(on, shape, threads);
+             const Tail& tail, float* dst, float* scratch, const Cores& cores) {
+  const ForwardDeal deal = deal_forward(on, shape, cores);
   const int64_t numbers = forward_numbers(on, shape, deal.room), all = shape.outputs / (2 * on.block);
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
+#pragma omp parallel for collapse(2) schedule(static) num_threads(cores.threads)
   for (int64_t block = 0; block < deal.blocks; ++block)
     for (int64_t split = 0; split < deal.splits; ++split) {
       const int64_t tile = block * deal.room, panel = split * deal.panels;
@@ -115,19 +120,19 @@ void forward(const Units& on, const Shape& shape, const float* src, const float*
     }
 }
 
-size_t weight_gradient_scratch(const Units& on, const Shape& shape, int threads) {
-  const GradientDeal deal = deal_gradient(on, shape, threads);
+size_t weight_gradient_scratch(const Units& on, const Shape& shape, const Cores& cores) {
+  const GradientDeal deal = deal_gradient(on, shape, cores);
   const int64_t partial = deal.segments > 1 ? deal.segments * weights_of(shape) : 0;
-  return static_cast<size_t>(aligned(partial) + threads * gradient_numbers(deal.inputs, deal.outputs));
+  return static_cast<size_t>(aligned(partial) + cores.threads * gradient_numbers(deal.inputs, deal.outputs));
 }
 
 void weight_gradient(const Units& on, const Shape& shape, const float* src, const float* dst_gradient,
-                     float* gradient, float* scratch, int threads) {
-  const GradientDeal deal = deal_gradient(on, shape, threads);
+                     float* gradient, float* scratch, const Cores& cores) {
+  const GradientDeal deal = deal_gradient(on, shape, cores);
   const bool partial = deal.segments > 1;
   const int64_t weights = weights_of(shape), numbers = gradient_numbers(deal.inputs, deal.outputs);
   float* const rooms = scratch + (partial ? aligned(deal.segments * weights) : 0);
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
+#pragma omp parallel for collapse(2) schedule(static) num_threads(cores.threads)
   for (int64_t segment = 0; segment < deal.segments; ++segment)
     for (int64_t piece = 0; piece < deal.pieces; ++piece) {
       const int64_t tile = segment * deal.tiles;
@@ -136,7 +141,7 @@ void weight_gradient(const Units& on, const Shape& shape, const float* src, cons
                    piece % deal.across * deal.outputs, deal.outputs, rooms + omp_get_thread_num() * numbers});
     }
   if (!partial) return;
-#pragma omp parallel for simd schedule(static) num_threads(threads)
+#pragma omp parallel for simd schedule(static) num_threads(cores.threads)
   for (int64_t i = 0; i < weights; ++i) {
     float sum = scratch[i];
     for (int64_t segment = 1; segment < deal.segments; ++segment) sum += scratch[segment * weights + i];

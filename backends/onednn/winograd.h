@@ -54,12 +54,17 @@ void transform_turned(const Units& on, const Shape& shape, const float* weights,
 // Each output's weights times its factor.
 void scale(const Units& on, const Shape& shape, std::span<const float> factors, float* transformed);
 
-// Scratch: numbers, 64-byte aligned, whose content is not kept. All run on `threads` of OpenMP's threads.
-size_t forward_scratch(const Units& on, const Shape& shape, int threads);
+// What the loops below are dealt out to. How is part of no value but for `threads` in a weight gradient.
+struct Cores {
+  int threads = 1;
+  int64_t l2_bytes = 0;  // of one; 0: this machine's
+};
+// Scratch: numbers, 64-byte aligned, whose content is not kept.
+size_t forward_scratch(const Units& on, const Shape& shape, const Cores& cores);
 void forward(const Units& on, const Shape& shape, const float* src, const float* transformed,
-             const Tail& tail, float* dst, float* scratch, int threads);
-size_t weight_gradient_scratch(const Units& on, const Shape& shape, int threads);
+             const Tail& tail, float* dst, float* scratch, const Cores& cores);
+size_t weight_gradient_scratch(const Units& on, const Shape& shape, const Cores& cores);
 void weight_gradient(const Units& on, const Shape& shape, const float* src, const float* dst_gradient,
-                     float* gradient, float* scratch, int threads);
+                     float* gradient, float* scratch, const Cores& cores);
 
 }  // namespace convoy::onednn::winograd

@@ -5,7 +5,7 @@
 namespace convoy::onednn::winograd {
 namespace {
 
-#define CONVOY_AVX2 [[gnu::target("arch=x86-64-v3")]]
+#define CONVOY_AVX2 [[gnu::target("avx2,fma")]]
 CONVOY_AVX2 void forward(const ForwardUnit& u) { forward_unit<Vec8, 6>(u); }
 CONVOY_AVX2 void gradient(const GradientUnit& u) { gradient_unit<Vec8, 4>(u); }
 CONVOY_AVX2 void transform(const WeightUnit& u) { weight_unit<Vec8, false>(u); }

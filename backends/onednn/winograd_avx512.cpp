@@ -5,7 +5,7 @@
 namespace convoy::onednn::winograd {
 namespace {
 
-#define CONVOY_AVX512 [[gnu::target("arch=x86-64-v4")]]
+#define CONVOY_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma")]]
 CONVOY_AVX512 void forward(const ForwardUnit& u) { forward_unit<Vec16, 14>(u); }
 CONVOY_AVX512 void gradient(const GradientUnit& u) { gradient_unit<Vec16, 8>(u); }
 CONVOY_AVX512 void transform(const WeightUnit& u) { weight_unit<Vec16, false>(u); }

@@ -122,15 +122,21 @@ CONVOY_INLINE void forward_unit(const ForwardUnit& u) {
   float* const sources = u.scratch;
   float* const products = sources + 16 * a_matrix;
   transform_sources<V>(s, u.src, u.first_tile, u.tiles, 0, blocks, u.room, sources, a_matrix);
+  // Rows that are multiplied though nobody reads their products: what lies there could be slow.
+  const int64_t rest = (R - u.tiles % R) % R;
+  for (int64_t i = 0; i < 16; ++i)
+    for (int64_t block = 0; block < blocks; ++block)
+      std::memset(sources + i * a_matrix + (block * u.room + u.tiles) * B, 0,
+                  static_cast<size_t>(rest * B) * sizeof(float));
   for (int64_t panel = u.first_panel; panel < u.first_panel + u.panels; ++panel) {
     for (int64_t i = 0; i < 16; ++i) {
       const float* weights = u.transformed + (panel * 16 + i) * s.inputs * 2 * B;
-      const float* ahead =
-          weights + s.inputs * 2 * B;  // the next matrix's, in as many parts as a row of it has lines
-      for (int64_t t = 0, part = 0; t < u.tiles;
-           t += R, ++part)  // the last rows may be another block's: nobody reads their products
+      // The next matrix's are fetched meanwhile, in as many parts as a row of it has lines.
+      const float* next =
+          i < 15 || panel + 1 < u.first_panel + u.panels ? weights + s.inputs * 2 * B : weights;
+      for (int64_t t = 0, part = 0; t < u.tiles; t += R, ++part)
         multiply_tiles<V, R>(sources + i * a_matrix + t * B, a_block, weights, blocks,
-                             part < 2 * B / line ? ahead + part * s.inputs * line : weights,
+                             part < 2 * B / line ? next + part * s.inputs * line : weights,
                              products + i * m_matrix + t * 2 * B);
     }
     finish_panel<V>(u, products, m_matrix, panel);

@@ -1,4 +1,4 @@
-// The matrix products between the transforms: R rows times two vectors in registers. Included by winograd_units.h.
+// The matrix products between the transforms: R rows times two vectors in registers. Included by winograd_loops.h.
 #pragma once
 
 #include "backends/onednn/winograd_tile.h"

@@ -1,5 +1,5 @@
-// The transforms of F(2x2, 3x3), on vectors of channels or outputs: 4 x 4 and 2 x 2 numbers by rows. Included by winograd.cpp,
-// which compiles them for each instruction set.
+// The transforms of F(2x2, 3x3), on vectors of channels or outputs: 4 x 4 and 2 x 2 numbers by rows. Included by
+// winograd_product.h.
 #pragma once
 
 #include <cstdint>

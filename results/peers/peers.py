@@ -3,8 +3,8 @@
 
   peers.py [--convoy build/bin/convoy] [--device cpu|cuda] [--threads 2] [--rounds 7] [--images FOLDER] [--out FILE.json] [CASE ...]
 
-Every case has convoy and PyTorch's modes; on CPUs in f32 convoy by Winograd's algorithm, and beside it with direct convolutions. PyTorch's processes live through all rounds and sleep while others run; convoy is a
-fresh process each round, which warms up by itself. A round is STEPS steps of each, and counts as their median; ratios are those of
+Every case has convoy and PyTorch's modes; on CPUs in f32 "convoy, winograd" (precision.convolutions) and, with direct convolutions, "convoy". PyTorch's processes live through all rounds and sleep while others run; convoy is a
+fresh process each round, which warms up by itself. A round is STEPS steps of each, and counts as their median; ratios are to the first competitor's in
 the same round, given as their median and the interval of order statistics that holds it with 95 %. --images: a folder of class
 folders of full-size JPEG files, for the loader and for steps that read them. Runs in the Python that has torch and torchvision: run.sh installs it.
 """
@@ -104,7 +104,7 @@ class Torch:
 class Convoy:
     def __init__(self, case, options, folder, direct=False):
         direct = direct or options.device != "cpu" or case["precision"] != "f32"
-        self.name, self.memory = "convoy", {}
+        self.name, self.memory = "convoy" if direct else "convoy, winograd", {}
         file = folder / ("direct.toml" if direct else "job.toml")
         file.write_text(job(case, not direct))
         self.sheet = folder / "sheet.json"
@@ -127,12 +127,6 @@ class Convoy:
 
     def end(self):
         pass
-
-
-class Direct(Convoy):
-    def __init__(self, case, options, folder):
-        super().__init__(case, options, folder, direct=True)
-        self.name = "convoy, direct convolutions"
 
 
 class Limit(Convoy):
@@ -242,7 +236,7 @@ def competitors(name, case, options, folder):
         return ways + [Torch(case, "channels_last", options, options.images)]
     ours = [Convoy(case, options, folder)]
     if options.device == "cpu" and case["precision"] == "f32":
-        ours.append(Direct(case, options, folder))
+        ours.append(Convoy(case, options, folder, direct=True))
     if options.device == "cpu" and name == "resnet50":
         ours.append(Limit(case, options, folder))
     return ours + [Torch(case, mode, options) for mode in ("eager", "channels_last", "compile")]
@@ -263,7 +257,7 @@ def compete(name, case, options):
         images = 1 if case is None else case["images"]
         entry = {"case": name, **(case or {}), "context": every[0].context, "competitors": []}
         for one in every:
-            ratios = [theirs / ours for theirs, ours in zip(times[one.name], times["convoy"])]
+            ratios = [theirs / ours for theirs, ours in zip(times[one.name], times[every[0].name])]
             entry["competitors"].append({"name": one.name, "command": portable(" ".join(one.command), scratch),
                                          "seconds": times[one.name], "images_per_s": images / statistics.median(times[one.name]),
                                          "ratio": statistics.median(ratios), "ratio_interval": interval(ratios), **one.memory})
@@ -307,13 +301,13 @@ def processor():
 
 
 def table(entries):
-    lines = ["| case | | images/s | time, of convoy's | peak memory, MiB |", "|---|---|---|---|---|"]
+    lines = ["| case | | images/s | time, of the first's | peak memory, MiB |", "|---|---|---|---|---|"]
     for entry in entries:
         on_gpu = any(one.get("gpu_bytes") for one in entry["competitors"])
-        for one in entry["competitors"]:
+        for number, one in enumerate(entry["competitors"]):
             low, high = one["ratio_interval"]
             memory = one.get("gpu_bytes" if on_gpu else "peak_rss_bytes")  # convoy's sheet does not tell the GPU's
-            ratio = "" if one["name"] == "convoy" else f"{one['ratio']:.2f} ({low:.2f} to {high:.2f})"
+            ratio = "" if number == 0 else f"{one['ratio']:.2f} ({low:.2f} to {high:.2f})"
             lines.append(f"| {entry['case']} | {one['name']} | {one['images_per_s']:.1f} | {ratio} | "
                          f"{memory / 2**20:.0f} |" if memory else
                          f"| {entry['case']} | {one['name']} | {one['images_per_s']:.1f} | {ratio} | |")

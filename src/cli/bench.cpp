@@ -79,6 +79,7 @@ class Bench {
     const DeviceInfo device = backend_->device();
     return {{"date", utc_now()},
             {"precision", name_of(precision_of(experiment_))},
+            {"convolutions", experiment_.precision.convolutions},
             {"host_name", comm_.host()},
             {"executable", "convoy"},
             {"num_cpus", std::thread::hardware_concurrency()},

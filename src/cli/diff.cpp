@@ -22,6 +22,7 @@
 #include "interop/weights.h"
 #include "net/program.h"
 #include "train/network.h"
+#include "train/port_options.h"
 
 namespace convoy::cli {
 namespace {
@@ -108,20 +109,25 @@ class Side {
  public:
   Side(const Problem& problem, const std::string& backend, int threads)
       : program_(problem.program),
+        convolutions_(problem.model.experiment.precision.convolutions),
         backend_(make_backend(backend, threads)),
         arena_(program_.graph, program_.layout, 0, [&](size_t bytes) { return backend_->allocate(bytes); }) {
     std::ranges::copy(problem.arena->weights(), arena_.weights().begin());
     arena_.weights_changed();
-    plan_ = backend_->compile(program_, arena_, {.keep_values = true});
+    plan_ = backend_->compile(program_, arena_,
+                              compile_options_of(problem.model.experiment, {.keep_values = true}));
     plan_->train(problem.batch, [](BucketId, Event) {});
   }
-  std::string title() const { return text_of(backend_->device()); }
+  std::string title() const {
+    return text_of(backend_->device()) + (convolutions_ == "direct" ? "" : ", " + convolutions_);
+  }
   bool fetch(const Shown& shown, std::vector<float>& into) {
     return convoy::fetch(program_, {plan_.get(), &arena_}, shown, into);
   }
 
  private:
   const Program& program_;
+  std::string convolutions_;
   std::unique_ptr<Backend> backend_;
   Arena arena_;
   std::unique_ptr<Plan> plan_;

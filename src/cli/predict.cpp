@@ -18,6 +18,7 @@
 #include "data/augment.h"
 #include "data/decode.h"
 #include "net/program.h"
+#include "train/port_options.h"
 
 namespace convoy::cli {
 namespace {
@@ -69,7 +70,7 @@ class Predictor {
         arena_(model.graph, program_.layout, 0, [&](size_t bytes) { return backend_->allocate(bytes); }) {
     for (const std::string& line : load_weights(model, arena_).warnings)
       fmt::print(stderr, "warning: {}\n", line);
-    plan_ = backend_->compile(program_, arena_);
+    plan_ = backend_->compile(program_, arena_, compile_options_of(model.experiment));
     input_.resize(static_cast<size_t>(program_.images) * image_elements());
     labels_.resize(static_cast<size_t>(program_.images), -1);
     logits_.resize(static_cast<size_t>(program_.images) * outputs());

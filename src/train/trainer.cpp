@@ -46,6 +46,7 @@ class Loop {
  public:
   explicit Loop(const Job& job);
   Outcome run();
+  void check_winograd();
 
  private:
   struct Sums {
@@ -121,8 +122,22 @@ Loop::Loop(const Job& job)
       guard_(job.experiment.train.on_nonfinite == "skip", job.log),
       loss_scale_(job.experiment.precision) {}
 
+// A permission that changes nothing is worth a word: results name it.
+void Loop::check_winograd() {
+  if (!compile_options_of(job_.experiment).winograd || job_.comm.rank() != 0) return;
+  const PlanInfo info = plan_->info();
+  const auto uses = [](const StepInfo& step) {
+    return step.implementation.find("winograd") != std::string::npos;
+  };
+  if (std::ranges::none_of(info.steps, uses))
+    job_.log.warn(
+        "precision.convolutions is \"winograd\", and backend {} computes no convolution of this network so: all are direct",
+        job_.backend.device().backend);
+}
+
 Outcome Loop::run() {
   ensure(together_ == workers_together(job_.experiment));
+  check_winograd();
   Stopwatch watch;
   arena_.initialize(job_.experiment.train.seed);
   const int64_t first = disk_.restore(arena_, snapshot(0), job_.start);
