@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 class Campaign:
     def __init__(self, folder, ranks):
         import convoy_cli
-        self.convoy, self.folder, self.ranks = convoy_cli, folder, ranks
+        self.convoy, self.folder, self.ranks, self.hung = convoy_cli, folder, ranks, 0
         self.launcher = convoy_cli.mpirun(ranks) if ranks > 1 else []
         self.set = folder / "set"
         self.job = folder / "job.toml"
@@ -60,6 +60,18 @@ class Campaign:
         return subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                 env=variables, stdin=subprocess.DEVNULL, start_new_session=True)
 
+    def end_of(self, process):
+        """Its words. A launcher that loses a rank while it still starts others may wait for ever (Open MPI's does, once in some
+        hundred kills): it is ended, and counted."""
+        try:
+            return process.communicate(timeout=120)[1]
+        except subprocess.TimeoutExpired:
+            if self.convoy.ranks_of(process.pid):
+                raise  # a rank that lives and does not go on is our own fault
+            self.hung += 1
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.communicate()[1]
+
     def digest(self, run):
         import json
         result = json.loads((run / "result.json").read_text())
@@ -69,7 +81,7 @@ class Campaign:
         """Goes on until the run says that it is complete."""
         for _ in range(3):
             process = self.start(run)
-            error = process.communicate(timeout=300)[1]
+            error = self.end_of(process)
             if process.returncode == 0:
                 return self.digest(run)
         return f"exit {process.returncode}: {error.strip()[-300:]}"
@@ -87,7 +99,7 @@ class Campaign:
         shutil.rmtree(run, ignore_errors=True)
         more = {"CONVOY_KILL_HALF": 1} if half else {}
         process = self.start(run, LD_PRELOAD=self.folder / "kill_at.so", CONVOY_KILL_PATH=run, CONVOY_KILL_AT=number, **more)
-        process.communicate(timeout=300)
+        self.end_of(process)
         return process.returncode != 0, self.finish(run)
 
     def kill_after(self, seconds, chance):
@@ -103,7 +115,7 @@ class Campaign:
                 killed = True
             except ProcessLookupError:
                 pass
-        process.communicate(timeout=300)
+        self.end_of(process)
         return killed and process.returncode != 0, self.finish(run)
 
 
@@ -181,7 +193,8 @@ def main():
                 note(kind_of(call, path) + (", half-way" if half else ""), *campaign.kill_at(number, half))
         for _ in range(-(-options.random // len(counts))):
             note("at random", *campaign.kill_after(chance.uniform(0, seconds), chance))
-        print(f"{ranks} ranks: {len(points)} points, {sum(v[0] for (_, r), v in table.items() if r == ranks)} kills", flush=True)
+        print(f"{ranks} ranks: {len(points)} points, {sum(v[0] for (_, r), v in table.items() if r == ranks)} kills, "
+              f"{campaign.hung} launchers that hung", flush=True)
     kills = sum(value[0] for value in table.values())
     state = f"{kills} kills, {len(wrong)} runs that did not end with the undisturbed digest {expected}"
     if options.out:
