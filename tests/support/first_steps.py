@@ -5,7 +5,8 @@
                                                                       (default: jobs/*.toml and jobs/mlperf/*.toml, fewest workers first)
 
 Pictures of 32 pixels (67 for AlexNets), 2 images a worker, the job's own schedule, optimizer, wire and number of workers, one after the
-other on one rank of one thread. A row a job goes to the table; jobs that have one are passed over, so that it can be stopped and started
+other on one rank of one thread; as many synthetic pictures as make an epoch as many steps as ImageNet has of the job, so that the steps
+are the schedule's first. A row a job goes to the table; jobs that have one are passed over, so that it can be stopped and started
 at will: 1,024 workers of ResNet-50 take half an hour.
 """
 import argparse
@@ -23,14 +24,28 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def first_steps(convoy, job, folder, steps, images):
+IMAGENET = 1281167
+
+
+def pictures(convoy, folder, count):
+    """A packed set of about `count` pictures."""
+    packed, quiet = folder / f"set-{count}", {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if not packed.exists():
+        plain = folder / f"images-{count}"
+        subprocess.run([convoy, "synth", "--out", plain, "--train-per-class", str(count // 10), "--val-per-class", "1", "--size", "40"], **quiet)
+        subprocess.run([convoy, "pack", plain / "train", "--out", packed, "--quiet"], **quiet)
+        shutil.rmtree(plain)
+    return packed
+
+
+def first_steps(convoy, job, packed, folder, steps, images):
     text = tomllib.loads(job.read_text())
     size = 67 if text["network"]["model"].startswith("alexnet") else 32
     run = folder / job.stem
     shutil.rmtree(run, ignore_errors=True)
     started = time.monotonic()
     sets = [f"network.input={size}", f"data.resize={size + 4}", f"minibatch.images={images}", "network.classes=1000"]
-    command = [convoy, "train", job, "--train", folder / "set", "--out", run, "--quiet", "--stop-after", str(steps),
+    command = [convoy, "train", job, "--train", packed, "--out", run, "--quiet", "--stop-after", str(steps),
                "--checkpoint-epochs", "0", "--threads", "1"]
     done = subprocess.run([*command, *(piece for key in sets for piece in ("--set", key))], capture_output=True, text=True,
                           env=os.environ | {"OMP_WAIT_POLICY": "passive"})
@@ -62,7 +77,10 @@ def main():
     lock = threading.Lock()
 
     def do(job):
-        row = first_steps(options.convoy, job, folder, options.steps, options.images)
+        images = tomllib.loads(job.read_text())["minibatch"]["images"]
+        with lock:
+            packed = pictures(options.convoy, folder, IMAGENET * options.images // images)
+        row = first_steps(options.convoy, job, packed, folder, options.steps, options.images)
         with lock:
             print(row, flush=True)
             if options.table:
@@ -71,9 +89,6 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="convoy-jobs-") as scratch:
         folder = Path(scratch)
-        quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run([options.convoy, "synth", "--out", folder / "images", "--val-per-class", "1"], **quiet)
-        subprocess.run([options.convoy, "pack", folder / "images/train", "--out", folder / "set", "--quiet"], **quiet)
         with concurrent.futures.ThreadPoolExecutor(options.processes) as pool:
             list(pool.map(do, [job for job in jobs if f"| {job.relative_to(ROOT)} |" not in known]))
 
