@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Kills a run at every point of its writing and at random moments, resumes it, and requires the digest of an undisturbed run.
+"""Kills a run at every point of its writing and at random moments, resumes it, and requires the digest of an undisturbed run; and a
+pack at every point of its writing, packs again, and requires the same bytes.
 
-  campaign.py [--build build] [--ranks 1,2,4] [--random 200] [--per-kind 3] [--only-random] [--seed 1] [--out table.md]
+  campaign.py [--build build] [--ranks 1,2,4] [--random 200] [--per-kind 3] [--only-random | --only-packs] [--seed 1] [--out table.md]
 
-Points: every call of rank 0 that creates, writes, syncs, renames or removes a file of the run's folder (kill_at.c), before the call and,
+Points: every call of rank 0 that creates, writes, syncs, renames or removes a file of the run's (or the set's) folder (kill_at.c), before the call and,
 for writes, half-way through it. Random: SIGKILL for one rank, chosen by chance, at a moment within the length of an undisturbed run.
 Killed or not, the same command goes on: `convoy train JOB --out RUN --resume auto`. Points are of one kind if the call and the file's kind are
 the same; --per-kind N takes N of them, the first, the last and between (0: all, a checkpoint alone has a hundred writes).
 """
 import argparse
 import collections
+import hashlib
+import itertools
 import os
 import random
 import re
@@ -42,10 +45,13 @@ class Campaign:
                                check=True, stdout=subprocess.DEVNULL)
             convoy_cli.shared_library(folder, "faults/kill_at.c")
 
+    def command(self, run):
+        return [self.convoy.CONVOY, "train", self.job, "--train", self.set / "train", "--held-out", self.set / "val", "--out", run,
+                "--resume", "auto", "--threads", "1", "--checkpoint-steps", "1", "--quiet", "--oversubscribe"]
+
     def start(self, run, **environment):
         """The job on its ranks; the environment is rank 0's."""
-        command = [self.convoy.CONVOY, "train", self.job, "--train", self.set / "train", "--held-out", self.set / "val", "--out", run,
-                   "--resume", "auto", "--threads", "1", "--checkpoint-steps", "1", "--quiet", "--oversubscribe"]
+        command = self.command(run)
         if environment:
             mine = [f"{key}={value}" for key, value in environment.items()]
             if self.ranks > 1:  # MPMD: rank 0, then the others
@@ -88,7 +94,7 @@ class Campaign:
 
     def points(self):
         log = self.folder / f"points-{self.ranks}"
-        run = self.folder / f"dry-{self.ranks}"
+        run = self.folder / f"dry-{type(self).__name__}-{self.ranks}"
         process = self.start(run, LD_PRELOAD=self.folder / "kill_at.so", CONVOY_KILL_PATH=run, CONVOY_KILL_LOG=log)
         process.communicate(timeout=300)
         lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
@@ -119,10 +125,22 @@ class Campaign:
         return killed and process.returncode != 0, self.finish(run)
 
 
+class Packing(Campaign):
+    """The same of a pack: three shards of a folder's images."""
+
+    def command(self, run):
+        return [self.convoy.CONVOY, "pack", self.folder / "images/train", "--out", run, "--shards", "3", "--threads", "1", "--quiet"]
+
+    def digest(self, run):
+        files = sorted(path for path in run.rglob("*") if path.is_file())
+        return hashlib.md5(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
+
+
 def kind_of(call, path):
     """Points are counted by what is done to which kind of file."""
     name = re.sub(r"\.tmp\.\d+$", ".tmp", Path(path).name) or "the run's folder"
     name = re.sub(r"^(events\.out\.tfevents)\..*", r"\1", name)
+    name = re.sub(r"shard-\d+-of-\d+", "shard", name)
     if name.startswith("checkpoint-"):
         name = "checkpoint" + "".join(Path(name).suffixes)
     return f"{call} {name}"
@@ -159,6 +177,7 @@ def main():
     parser.add_argument("--random", type=int, default=200)
     parser.add_argument("--per-kind", type=int, default=3)
     parser.add_argument("--only-random", action="store_true")
+    parser.add_argument("--only-packs", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -166,21 +185,23 @@ def main():
     chance = random.Random(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="convoy-campaign-"))
     table = collections.defaultdict(lambda: [0, 0, 0])  # kills, not killed, other digests
-    wrong = []
+    wrong, expected = [], {}
     counts = [int(count) for count in options.ranks.split(",")]
-    expected = None
-    for ranks in counts:
-        campaign = Campaign(folder, ranks)
+    works = {Campaign: "", Packing: "pack: "}
+    for ranks, (work, prefix) in itertools.product(counts, works.items()):
+        if options.only_packs and work is Campaign or options.only_random and work is Packing:
+            continue
+        campaign = work(folder, ranks)
         began = time.monotonic()
-        undisturbed = campaign.finish(folder / f"straight-{ranks}")
+        undisturbed = campaign.finish(folder / f"straight-{work.__name__}-{ranks}")
         seconds = time.monotonic() - began
-        expected = expected or undisturbed
-        if undisturbed != expected or len(expected) != 32:
-            sys.exit(f"the undisturbed run on {ranks} ranks ended with {undisturbed}, not {expected}")
+        wanted = expected.setdefault(work, undisturbed)
+        if undisturbed != wanted or len(wanted) != 32:
+            sys.exit(f"{prefix}undisturbed, {ranks} ranks ended with {undisturbed}, not {wanted}")
 
-        def note(row, killed, digest, ranks=ranks):
+        def note(row, killed, digest, ranks=ranks, wanted=wanted):
             table[row, ranks][0 if killed else 1] += 1
-            if digest != expected:
+            if digest != wanted:
                 table[row, ranks][2] += 1
                 wrong.append(f"{row}, {ranks} ranks: {digest}")
                 print(wrong[-1], flush=True)
@@ -190,13 +211,14 @@ def main():
         points = [] if options.only_random else campaign.points()
         for number, call, path in chosen(points, options.per_kind):
             for half in (False, True) if "write" in call else (False,):
-                note(kind_of(call, path) + (", half-way" if half else ""), *campaign.kill_at(number, half))
-        for _ in range(-(-options.random // len(counts))):
+                note(prefix + kind_of(call, path) + (", half-way" if half else ""), *campaign.kill_at(number, half))
+        for _ in range(-(-options.random // len(counts)) if work is Campaign else 0):
             note("at random", *campaign.kill_after(chance.uniform(0, seconds), chance))
-        print(f"{ranks} ranks: {len(points)} points, {sum(v[0] for (_, r), v in table.items() if r == ranks)} kills, "
+        print(f"{prefix}{ranks} ranks: {len(points)} points, "
+              f"{sum(v[0] for (row, r), v in table.items() if r == ranks and row.startswith('pack: ') == bool(prefix))} kills, "
               f"{campaign.hung} launchers that hung", flush=True)
     kills = sum(value[0] for value in table.values())
-    state = f"{kills} kills, {len(wrong)} runs that did not end with the undisturbed digest {expected}"
+    state = f"{kills} kills, {len(wrong)} that did not end with the digest of the undisturbed: {', '.join(expected.values())}"
     if options.out:
         options.out.write_text(table_text(table, counts, wrong, state))
     print(table_text(table, counts, wrong, state))

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The first 20 steps of every job file with all of its workers on this machine, on small pictures: does every recipe run?
 
-  first_steps.py [--convoy build/bin/convoy] [--steps 20] [--images 2] [--table FILE] [--processes 2] [JOB ...]
+  first_steps.py [--convoy build/bin/convoy] [--steps 20] [--images 2] [--table FILE] [--processes 2] [--folder F] [JOB ...]
                                                                       (default: jobs/*.toml and jobs/mlperf/*.toml, fewest workers first)
 
-Pictures of 32 pixels (67 for AlexNets), 2 images a worker, the job's own schedule, optimizer, wire and number of workers, one after the
+Pictures of 48 pixels (67 for AlexNets), 2 images a worker, the job's own schedule, optimizer, wire and number of workers, one after the
 other on one rank of one thread; as many synthetic pictures as make an epoch as many steps as ImageNet has of the job, so that the steps
-are the schedule's first. A row a job goes to the table; jobs that have one are passed over, so that it can be stopped and started
-at will: 1,024 workers of ResNet-50 take half an hour.
+are the schedule's first. (Of 32 pixels the last maps would be one: batch norm of two numbers, whose gradients grow without bound.)
+A row a job goes to the table; jobs that have one are passed over, and with --folder, which is kept, one that was cut off goes on from its
+last checkpoint: it can be stopped and started at will. 2,048 workers of ResNet-50 take an hour.
 """
 import argparse
 import concurrent.futures
@@ -17,13 +18,10 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
 IMAGENET = 1281167
 
 
@@ -40,21 +38,19 @@ def pictures(convoy, folder, count):
 
 def first_steps(convoy, job, packed, folder, steps, images):
     text = tomllib.loads(job.read_text())
-    size = 67 if text["network"]["model"].startswith("alexnet") else 32
+    size = 67 if text["network"]["model"].startswith("alexnet") else 48
     run = folder / job.stem
-    shutil.rmtree(run, ignore_errors=True)
-    started = time.monotonic()
     sets = [f"network.input={size}", f"data.resize={size + 4}", f"minibatch.images={images}", "network.classes=1000"]
     command = [convoy, "train", job, "--train", packed, "--out", run, "--quiet", "--stop-after", str(steps),
-               "--checkpoint-epochs", "0", "--threads", "1"]
+               "--checkpoint-epochs", "0", "--checkpoint-steps", "2", "--resume", "auto", "--threads", "1"]
     done = subprocess.run([*command, *(piece for key in sets for piece in ("--set", key))], capture_output=True, text=True,
                           env=os.environ | {"OMP_WAIT_POLICY": "passive"})
-    seconds = time.monotonic() - started
     if done.returncode not in (0, 85):
         raise SystemExit(f"{job.stem} failed with {done.returncode}: {done.stderr.strip()}")
     result = json.loads((run / "result.json").read_text())
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    losses = [line["loss"] for line in lines if line["event"] == "step"]
+    every = {line["step"]: line for line in lines if line["event"] == "step"}  # the later of a step that was done again
+    losses, seconds = [line["loss"] for line in every.values()], sum(line["step_s"] for line in every.values())
     shutil.rmtree(run)
     return (f"| {job.relative_to(ROOT)} | {text['minibatch']['workers']:,} | {len(losses)} | {losses[0]:.4f} to {losses[-1]:.4f} | "
             f"{result['numerics']['final_weights_xxh3']} | {seconds:.0f} |")
@@ -67,6 +63,7 @@ def main():
     parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("jobs", nargs="*", type=Path)
     options = parser.parse_args()
     jobs = [job.resolve() for job in options.jobs] or sorted(ROOT.glob("jobs/*.toml")) + sorted(ROOT.glob("jobs/mlperf/*.toml"))
@@ -88,7 +85,8 @@ def main():
                     table.write(row + "\n")
 
     with tempfile.TemporaryDirectory(prefix="convoy-jobs-") as scratch:
-        folder = Path(scratch)
+        folder = options.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
         with concurrent.futures.ThreadPoolExecutor(options.processes) as pool:
             list(pool.map(do, [job for job in jobs if f"| {job.relative_to(ROOT)} |" not in known]))
 
