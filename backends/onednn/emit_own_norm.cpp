@@ -1,5 +1,5 @@
-// Batch normalization of bf16 maps by loops of ours, group by group: the library's take 1.4 times as long, as they read a map three
-// times forward. Where a value is made again for the backward pass it is by the same loop, from statistics that are known.
+// Batch normalization of bf16 maps by loops of ours, group by group: the library's read a map three times forward, and took 1.4 times as
+// long on two cores with AMX. Where a value is made again for the backward pass it is by the same loop, from statistics that are known.
 #include "backends/onednn/norm_kernel.h"
 #include "backends/onednn/norm_parts.h"
 
@@ -14,12 +14,12 @@ std::optional<NormMaps> norm_maps(const Desc& desc, int groups) {
   const auto is = [&](memory::format_tag tag) { return desc == Desc(d, memory::data_type::bf16, tag); };
   NormMaps maps{d[0] / groups, d[1], d[2] * d[3], 0};
   if (is(memory::format_tag::nhwc))
-    maps.width = d[1];
+    maps.block = d[1];
   else if (d[1] % 16 == 0 && is(memory::format_tag::nChw16c))
-    maps.width = 16;
+    maps.block = 16;
   else if (d[1] % 8 == 0 && is(memory::format_tag::nChw8c))
-    maps.width = 8;
-  if (maps.width == 0 || maps.width > max_norm_width) return std::nullopt;
+    maps.block = 8;
+  if (maps.block == 0 || (maps.block > 2048 && maps.block % 32 != 0)) return std::nullopt;
   return maps;
 }
 

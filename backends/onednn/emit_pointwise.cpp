@@ -16,7 +16,7 @@ EmitBackward emit_relu(Builder& to, int id) {
     });
     to.set_value(id, dst);
   }
-  // A batch norm applies the mask itself, from its workspace.
+  // A batch norm applies the mask itself.
   const bool masked_below = fused && std::holds_alternative<BatchNorm>(to.node(src_id).op);
   return [&to, id, src_id, masked_below] {
     if (to.wants_gradient(src_id))

@@ -1,5 +1,7 @@
 #include "backends/onednn/norm_kernel.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -11,24 +13,31 @@ namespace {
 
 // Rows of a panel whose sums are kept in f32 before they go into the image's, and rows that are added at a time.
 constexpr int64_t rows_in_f32 = 512, together = 4;
+// Of the first image, spread over it, for a pivot.
+constexpr int64_t pivots = 16;
 
-// rows x [width]: sums += x - pivot, squares += (x - pivot)^2.
-CONVOY_CLONES void add_moments(const uint16_t* src, int64_t rows, int64_t width, const float* pivot,
-                               float* sums, float* squares) {
+// Rows of `width` channels, `step` numbers apart.
+struct Rows {
+  int64_t count, width, step;
+};
+
+// sums += x - pivot, squares += (x - pivot)^2.
+CONVOY_CLONES void add_moments(const uint16_t* src, const Rows& rows, const float* pivot, float* sums,
+                               float* squares) {
+  const int64_t width = rows.width, step = rows.step;
   int64_t r = 0;
-  for (; r + together <= rows; r += together) {
-    const uint16_t* x = src + r * width;
+  for (; r + together <= rows.count; r += together) {
+    const uint16_t* x = src + r * step;
 #pragma omp simd
     for (int64_t c = 0; c < width; ++c) {
-      const float a = Bf16::unpack(x[c]) - pivot[c], b = Bf16::unpack(x[width + c]) - pivot[c];
-      const float d = Bf16::unpack(x[2 * width + c]) - pivot[c],
-                  e = Bf16::unpack(x[3 * width + c]) - pivot[c];
+      const float a = Bf16::unpack(x[c]) - pivot[c], b = Bf16::unpack(x[step + c]) - pivot[c];
+      const float d = Bf16::unpack(x[2 * step + c]) - pivot[c], e = Bf16::unpack(x[3 * step + c]) - pivot[c];
       sums[c] += (a + b) + (d + e);
       squares[c] += (a * a + b * b) + (d * d + e * e);
     }
   }
-  for (; r < rows; ++r) {
-    const uint16_t* x = src + r * width;
+  for (; r < rows.count; ++r) {
+    const uint16_t* x = src + r * step;
 #pragma omp simd
     for (int64_t c = 0; c < width; ++c) {
       const float a = Bf16::unpack(x[c]) - pivot[c];
@@ -44,22 +53,22 @@ struct Line {
 };
 
 template <bool relu>
-[[gnu::always_inline]] inline void normalize_rows(const uint16_t* src, int64_t rows, int64_t width, Line by,
+[[gnu::always_inline]] inline void normalize_rows(const uint16_t* src, const Rows& rows, Line by,
                                                   uint16_t* dst) {
-  for (int64_t r = 0; r < rows; ++r, src += width, dst += width) {
+  for (int64_t r = 0; r < rows.count; ++r, src += rows.step, dst += rows.step) {
 #pragma omp simd
-    for (int64_t c = 0; c < width; ++c) {
+    for (int64_t c = 0; c < rows.width; ++c) {
       const float y = Bf16::unpack(src[c]) * by.factor[c] + by.offset[c];
       const uint16_t packed = Bf16::pack(y);
       dst[c] = relu && y < 0.0f ? uint16_t{0} : packed;  // a NaN goes through
     }
   }
 }
-CONVOY_CLONES void normalize_plain(const uint16_t* src, int64_t rows, int64_t width, Line by, uint16_t* dst) {
-  normalize_rows<false>(src, rows, width, by, dst);
+CONVOY_CLONES void normalize_plain(const uint16_t* src, const Rows& rows, Line by, uint16_t* dst) {
+  normalize_rows<false>(src, rows, by, dst);
 }
-CONVOY_CLONES void normalize_relu(const uint16_t* src, int64_t rows, int64_t width, Line by, uint16_t* dst) {
-  normalize_rows<true>(src, rows, width, by, dst);
+CONVOY_CLONES void normalize_relu(const uint16_t* src, const Rows& rows, Line by, uint16_t* dst) {
+  normalize_rows<true>(src, rows, by, dst);
 }
 
 // The gradient behind the ReLU.
@@ -70,23 +79,23 @@ template <bool relu>
 
 // shift += d, scale += d * (x - mean).
 template <bool relu>
-[[gnu::always_inline]] inline void add_products(const uint16_t* src, const uint16_t* d_dst, int64_t rows,
-                                                int64_t width, const float* mean, Line by, float* scale,
-                                                float* shift) {
+[[gnu::always_inline]] inline void add_products(const uint16_t* src, const uint16_t* d_dst, const Rows& rows,
+                                                const float* mean, Line by, float* scale, float* shift) {
+  const int64_t width = rows.width, step = rows.step;
   int64_t r = 0;
-  for (; r + 2 <= rows; r += 2) {
-    const uint16_t *x = src + r * width, *d = d_dst + r * width;
+  for (; r + 2 <= rows.count; r += 2) {
+    const uint16_t *x = src + r * step, *d = d_dst + r * step;
 #pragma omp simd
     for (int64_t c = 0; c < width; ++c) {
-      const float x0 = Bf16::unpack(x[c]), x1 = Bf16::unpack(x[width + c]);
+      const float x0 = Bf16::unpack(x[c]), x1 = Bf16::unpack(x[step + c]);
       const float d0 = behind<relu>(x0, Bf16::unpack(d[c]), by.factor[c], by.offset[c]);
-      const float d1 = behind<relu>(x1, Bf16::unpack(d[width + c]), by.factor[c], by.offset[c]);
+      const float d1 = behind<relu>(x1, Bf16::unpack(d[step + c]), by.factor[c], by.offset[c]);
       shift[c] += d0 + d1;
       scale[c] += d0 * (x0 - mean[c]) + d1 * (x1 - mean[c]);
     }
   }
-  if (r == rows) return;
-  const uint16_t *x = src + r * width, *d = d_dst + r * width;
+  if (r == rows.count) return;
+  const uint16_t *x = src + r * step, *d = d_dst + r * step;
 #pragma omp simd
   for (int64_t c = 0; c < width; ++c) {
     const float x0 = Bf16::unpack(x[c]);
@@ -95,13 +104,13 @@ template <bool relu>
     scale[c] += d0 * (x0 - mean[c]);
   }
 }
-CONVOY_CLONES void add_products_plain(const uint16_t* src, const uint16_t* d_dst, int64_t rows, int64_t width,
+CONVOY_CLONES void add_products_plain(const uint16_t* src, const uint16_t* d_dst, const Rows& rows,
                                       const float* mean, Line by, float* scale, float* shift) {
-  add_products<false>(src, d_dst, rows, width, mean, by, scale, shift);
+  add_products<false>(src, d_dst, rows, mean, by, scale, shift);
 }
-CONVOY_CLONES void add_products_relu(const uint16_t* src, const uint16_t* d_dst, int64_t rows, int64_t width,
+CONVOY_CLONES void add_products_relu(const uint16_t* src, const uint16_t* d_dst, const Rows& rows,
                                      const float* mean, Line by, float* scale, float* shift) {
-  add_products<true>(src, d_dst, rows, width, mean, by, scale, shift);
+  add_products<true>(src, d_dst, rows, mean, by, scale, shift);
 }
 
 // d_src = factor * (d - means of d - (x - mean) * slope).
@@ -109,34 +118,47 @@ struct Slope {
   const float *mean, *mean_gradient, *slope;
 };
 template <bool relu>
-[[gnu::always_inline]] inline void gradient_rows(const uint16_t* src, const uint16_t* d_dst, int64_t rows,
-                                                 int64_t width, Line by, Slope of, uint16_t* d_src) {
-  for (int64_t r = 0; r < rows; ++r, src += width, d_dst += width, d_src += width) {
+[[gnu::always_inline]] inline void gradient_rows(const uint16_t* src, const uint16_t* d_dst, const Rows& rows,
+                                                 Line by, Slope of, uint16_t* d_src) {
+  for (int64_t r = 0; r < rows.count; ++r, src += rows.step, d_dst += rows.step, d_src += rows.step) {
 #pragma omp simd
-    for (int64_t c = 0; c < width; ++c) {
+    for (int64_t c = 0; c < rows.width; ++c) {
       const float x = Bf16::unpack(src[c]);
       const float d = behind<relu>(x, Bf16::unpack(d_dst[c]), by.factor[c], by.offset[c]);
       d_src[c] = Bf16::pack(by.factor[c] * (d - of.mean_gradient[c] - (x - of.mean[c]) * of.slope[c]));
     }
   }
 }
-CONVOY_CLONES void gradient_plain(const uint16_t* src, const uint16_t* d_dst, int64_t rows, int64_t width,
-                                  Line by, Slope of, uint16_t* d_src) {
-  gradient_rows<false>(src, d_dst, rows, width, by, of, d_src);
+CONVOY_CLONES void gradient_plain(const uint16_t* src, const uint16_t* d_dst, const Rows& rows, Line by,
+                                  Slope of, uint16_t* d_src) {
+  gradient_rows<false>(src, d_dst, rows, by, of, d_src);
 }
-CONVOY_CLONES void gradient_relu(const uint16_t* src, const uint16_t* d_dst, int64_t rows, int64_t width,
-                                 Line by, Slope of, uint16_t* d_src) {
-  gradient_rows<true>(src, d_dst, rows, width, by, of, d_src);
+CONVOY_CLONES void gradient_relu(const uint16_t* src, const uint16_t* d_dst, const Rows& rows, Line by,
+                                 Slope of, uint16_t* d_src) {
+  gradient_rows<true>(src, d_dst, rows, by, of, d_src);
 }
 
-// visit(image, offset of a panel's first row, its first channel) for all panels of all images; images are shared by threads.
+// Channels of a stripe: what a thread's stack holds of them, and a vector's.
+constexpr int64_t widest = 2048, narrowest = 16;
+
+// The channels that a thread takes at once: all of a block, unless threads would have nothing to do.
+int64_t stripe_of(const NormMaps& m) {
+  int64_t width = m.block;
+  const auto stripes = [&] { return m.images * (m.channels / width); };
+  while (width % 2 == 0 && width / 2 >= narrowest && (width > widest || stripes() < omp_get_max_threads()))
+    width /= 2;
+  return width;
+}
+
+// visit(image, offset of its first row, first channel, rows) for all stripes of all images, which threads share.
 template <class Visit>
-void for_panels(const NormMaps& m, const Visit& visit) {
-  const int64_t panel = m.pixels * m.width;
-#pragma omp parallel for schedule(static)
+void for_stripes(const NormMaps& m, const Visit& visit) {
+  const int64_t width = stripe_of(m);
+#pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < m.images; ++image)
-    for (int64_t c = 0; c < m.channels; c += m.width)
-      visit(image, image * m.channels * m.pixels + c / m.width * panel, c);
+    for (int64_t c = 0; c < m.channels; c += width)
+      visit(image, (image * m.channels + c / m.block * m.block) * m.pixels + c % m.block, c,
+            Rows{m.pixels, width, m.block});
 }
 
 // Two sums of each channel: [images][2][channels], after what two more vectors need.
@@ -149,21 +171,18 @@ struct Sums {
 
 // Adds rows_in_f32 rows at a time with add(first row, rows, two f32 sums of [width]); totals are in double, rounded once an image.
 template <class Add>
-void sum_rows(const NormMaps& m, int64_t channel, float* image_sums, const Add& add) {
-  double totals[2][max_norm_width];
-  float part[2][max_norm_width];
-  const int64_t width = m.width;
-  std::fill_n(totals[0], width, 0.0);
-  std::fill_n(totals[1], width, 0.0);
-  for (int64_t r = 0; r < m.pixels; r += rows_in_f32) {
-    std::fill_n(part[0], width, 0.0f);
-    std::fill_n(part[1], width, 0.0f);
-    add(r, std::min(rows_in_f32, m.pixels - r), part[0], part[1]);
+void sum_rows(const NormMaps& m, const Rows& rows, int64_t channel, float* image_sums, const Add& add) {
+  double totals[2][widest];
+  float part[2][widest];
+  for (double(&sums)[widest] : totals) std::fill_n(sums, rows.width, 0.0);
+  for (int64_t r = 0; r < rows.count; r += rows_in_f32) {
+    for (float(&sums)[widest] : part) std::fill_n(sums, rows.width, 0.0f);
+    add(r, Rows{std::min(rows_in_f32, rows.count - r), rows.width, rows.step}, part[0], part[1]);
     for (int64_t i = 0; i < 2; ++i)
-      for (int64_t c = 0; c < width; ++c) totals[i][c] += static_cast<double>(part[i][c]);
+      for (int64_t c = 0; c < rows.width; ++c) totals[i][c] += static_cast<double>(part[i][c]);
   }
   for (int64_t i = 0; i < 2; ++i)
-    for (int64_t c = 0; c < width; ++c)
+    for (int64_t c = 0; c < rows.width; ++c)
       image_sums[i * m.channels + channel + c] = static_cast<float>(totals[i][c]);
 }
 
@@ -191,12 +210,18 @@ size_t norm_scratch(const NormMaps& maps) {
 void norm_statistics(const NormMaps& m, const uint16_t* src, float* mean, float* variance, float* scratch) {
   const Sums sums(m, scratch);
   float* const pivot = sums.first;
-  for (int64_t c = 0; c < m.channels; ++c)
-    pivot[c] = Bf16::unpack(src[c / m.width * m.pixels * m.width + c % m.width]);
-  for_panels(m, [&](int64_t image, int64_t at, int64_t channel) {
-    sum_rows(m, channel, sums.images + 2 * image * m.channels,
-             [&](int64_t r, int64_t rows, float* sum, float* squares) {
-               add_moments(src + at + r * m.width, rows, m.width, pivot + channel, sum, squares);
+  const int64_t apart = (m.pixels + pivots - 1) / pivots;
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < m.channels; ++c) {
+    double sum = 0, count = 0;
+    for (int64_t p = 0; p < m.pixels; p += apart, ++count)
+      sum += static_cast<double>(Bf16::unpack(src[(c / m.block * m.pixels + p) * m.block + c % m.block]));
+    pivot[c] = static_cast<float>(sum / count);
+  }
+  for_stripes(m, [&](int64_t image, int64_t at, int64_t channel, const Rows& all) {
+    sum_rows(m, all, channel, sums.images + 2 * image * m.channels,
+             [&](int64_t r, const Rows& rows, float* sum, float* squares) {
+               add_moments(src + at + r * all.step, rows, pivot + channel, sum, squares);
              });
   });
   const auto n = static_cast<double>(m.images * m.pixels);
@@ -213,9 +238,9 @@ void norm_statistics(const NormMaps& m, const uint16_t* src, float* mean, float*
 void normalize(const NormMaps& m, const NormFactors& by, const uint16_t* src, uint16_t* dst, float* scratch) {
   const Sums room(m, scratch);
   const Line line = line_of(m, by, room.first, room.second);
-  const auto rows = by.relu ? normalize_relu : normalize_plain;
-  for_panels(m, [&](int64_t, int64_t at, int64_t channel) {
-    rows(src + at, m.pixels, m.width, {line.factor + channel, line.offset + channel}, dst + at);
+  const auto apply = by.relu ? normalize_relu : normalize_plain;
+  for_stripes(m, [&](int64_t, int64_t at, int64_t channel, const Rows& rows) {
+    apply(src + at, rows, {line.factor + channel, line.offset + channel}, dst + at);
   });
 }
 
@@ -225,11 +250,11 @@ void norm_gradient(const NormMaps& m, const NormFactors& by, const uint16_t* src
   const Line line = line_of(m, by, sums.first, sums.second);
   const auto part = [&](int64_t channel) { return Line{line.factor + channel, line.offset + channel}; };
   const auto add = by.relu ? add_products_relu : add_products_plain;
-  for_panels(m, [&](int64_t image, int64_t at, int64_t channel) {
-    sum_rows(m, channel, sums.images + 2 * image * m.channels,
-             [&](int64_t r, int64_t rows, float* scale, float* shift) {
-               const int64_t row = at + r * m.width;
-               add(src + row, d_dst + row, rows, m.width, by.mean + channel, part(channel), scale, shift);
+  for_stripes(m, [&](int64_t image, int64_t at, int64_t channel, const Rows& all) {
+    sum_rows(m, all, channel, sums.images + 2 * image * m.channels,
+             [&](int64_t r, const Rows& rows, float* scale, float* shift) {
+               const int64_t row = at + r * all.step;
+               add(src + row, d_dst + row, rows, by.mean + channel, part(channel), scale, shift);
              });
   });
   float* const mean_gradient = sums.images + 2 * m.images * m.channels;
@@ -244,10 +269,10 @@ void norm_gradient(const NormMaps& m, const NormFactors& by, const uint16_t* src
     mean_gradient[c] = static_cast<float>(gradients / n);
     slope[c] = static_cast<float>(products / n / spread);
   }
-  const auto rows = by.relu ? gradient_relu : gradient_plain;
-  for_panels(m, [&](int64_t, int64_t at, int64_t channel) {
-    rows(src + at, d_dst + at, m.pixels, m.width, part(channel),
-         {by.mean + channel, mean_gradient + channel, slope + channel}, d_src + at);
+  const auto apply = by.relu ? gradient_relu : gradient_plain;
+  for_stripes(m, [&](int64_t, int64_t at, int64_t channel, const Rows& rows) {
+    apply(src + at, d_dst + at, rows, part(channel),
+          {by.mean + channel, mean_gradient + channel, slope + channel}, d_src + at);
   });
 }
 

@@ -2,7 +2,9 @@
 // backward: mean and variance come out of one, as sums of distances from a value of the channel's own, and what the ReLU has
 // cut off is told by the sign that forward arithmetic gives again, so that nothing is kept for it. Numbers are f32 in between.
 //
-// Threads share images; sums are per image, then over images in their order, in double: the same bits whatever the threads.
+// Threads share images and stripes of channels, down to 16 of them; sums are per image, then over images in their order, in double:
+// the same bits whatever the threads. A variance is within 2^-23 (1 + (p - mean)^2 / variance) of exact, p being the mean of a few
+// pixels of the first image.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +12,9 @@
 
 namespace convoy::onednn {
 
-constexpr int64_t max_norm_width = 2048;  // what a thread's stack holds
-
-// [images][channels / width][pixels][width]: in blocks, or NHWC where width is all channels.
+// [images][channels / block][pixels][block]; NHWC: a block of all channels.
 struct NormMaps {
-  int64_t images = 0, channels = 0, pixels = 0, width = 0;
+  int64_t images = 0, channels = 0, pixels = 0, block = 0;
   int64_t elements() const { return images * channels * pixels; }
 };
 

@@ -27,4 +27,12 @@ CompileOptions compile_options_of(const Experiment& experiment, CompileOptions o
   return options;
 }
 
+std::string unused_permission(const Experiment& experiment, const PlanInfo& plan) {
+  const auto uses = [](const StepInfo& step) {
+    return step.implementation.find("winograd") != std::string::npos;
+  };
+  if (!compile_options_of(experiment).winograd || std::ranges::any_of(plan.steps, uses)) return "";
+  return "precision.convolutions is \"winograd\", and this backend computes no convolution of this network so: all are direct, and the key may be left out";
+}
+
 }  // namespace convoy

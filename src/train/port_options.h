@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "comm/wire.h"
 #include "port/backend.h"
@@ -17,5 +18,7 @@ Wire wire_of(const Experiment& experiment);
 Precision precision_of(const Experiment& experiment);
 // What its plans may do, with `options`' other choices.
 CompileOptions compile_options_of(const Experiment& experiment, CompileOptions options = {});
+// "", or a sentence where a plan does nothing of what they may: results name what was asked for.
+std::string unused_permission(const Experiment& experiment, const PlanInfo& plan);
 
 }  // namespace convoy

@@ -46,7 +46,6 @@ class Loop {
  public:
   explicit Loop(const Job& job);
   Outcome run();
-  void check_winograd();
 
  private:
   struct Sums {
@@ -122,22 +121,10 @@ Loop::Loop(const Job& job)
       guard_(job.experiment.train.on_nonfinite == "skip", job.log),
       loss_scale_(job.experiment.precision) {}
 
-// A permission that changes nothing is worth a word: results name it.
-void Loop::check_winograd() {
-  if (!compile_options_of(job_.experiment).winograd || job_.comm.rank() != 0) return;
-  const PlanInfo info = plan_->info();
-  const auto uses = [](const StepInfo& step) {
-    return step.implementation.find("winograd") != std::string::npos;
-  };
-  if (std::ranges::none_of(info.steps, uses))
-    job_.log.warn(
-        "precision.convolutions is \"winograd\", and backend {} computes no convolution of this network so: all are direct",
-        job_.backend.device().backend);
-}
-
 Outcome Loop::run() {
   ensure(together_ == workers_together(job_.experiment));
-  check_winograd();
+  const std::string unused = unused_permission(job_.experiment, plan_->info());
+  if (!unused.empty() && job_.comm.rank() == 0) job_.log.warn("{}", unused);
   Stopwatch watch;
   arena_.initialize(job_.experiment.train.seed);
   const int64_t first = disk_.restore(arena_, snapshot(0), job_.start);
@@ -145,6 +132,8 @@ Outcome Loop::run() {
   init_seconds_ = watch.lap();
   auto [since, seconds] = job_.record.start(first, known("running"));
   since_evaluation_ = seconds;
+  if (job_.stop_after > 0 && first >= job_.stop_after && first < schedule_.steps())
+    return finish(Exit::time_limit, "time_limit", fmt::format("{} steps are done already", first), first);
   for (int64_t step = first; step < schedule_.steps(); ++step) {
     StepTimes times = gradients(step);
     const Sums sums = sum_over_ranks(plan_->totals(), step);

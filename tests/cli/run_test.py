@@ -211,6 +211,10 @@ class Run(ConvoyTest):
         run = self.folder / "pieces"
         code, _, err = convoy("train", self.job, *self.sets, "--out", run, "--quiet", "--stop-after", 4)
         self.assertEqual(code, 85, err)
+        code, _, err = convoy("train", "--resume", run, "--quiet", "--stop-after", 4)  # no step farther
+        self.assertEqual(code, 85, err)
+        self.assertIn("4 steps are done already", err)
+        self.assertEqual(len((run / "metrics.jsonl").read_text().split('"event":"step"')) - 1, 4)
         self.must("train", "--resume", run, "--quiet")
         self.assertEqual(self.result("pieces")["numerics"]["final_weights_xxh3"],
                          self.result("whole")["numerics"]["final_weights_xxh3"])

@@ -67,16 +67,17 @@ class Campaign:
                                 env=variables, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def end_of(self, process):
-        """Its words. A launcher that loses a rank while it still starts others may wait for ever (Open MPI's does, once in some
-        hundred kills): it is ended, and counted."""
+        """After a kill. A launcher that loses a rank while it still starts others may wait for ever (Open MPI's does, once in some
+        hundred kills): it is ended, and counted. A rank that lives and does not go on is our own fault."""
         try:
-            return process.communicate(timeout=120)[1]
+            process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
-            if self.convoy.ranks_of(process.pid):
-                raise  # a rank that lives and does not go on is our own fault
-            self.hung += 1
+            alone = not self.convoy.ranks_of(process.pid)
             os.killpg(process.pid, signal.SIGKILL)
-            return process.communicate()[1]
+            process.communicate(timeout=30)
+            if not alone:
+                raise
+            self.hung += 1
 
     def digest(self, run):
         import json
@@ -87,7 +88,7 @@ class Campaign:
         """Goes on until the run says that it is complete."""
         for _ in range(3):
             process = self.start(run)
-            error = self.end_of(process)
+            error = process.communicate(timeout=300)[1]
             if process.returncode == 0:
                 return self.digest(run)
         return f"exit {process.returncode}: {error.strip()[-300:]}"
@@ -97,6 +98,8 @@ class Campaign:
         run = self.folder / f"dry-{type(self).__name__}-{self.ranks}"
         process = self.start(run, LD_PRELOAD=self.folder / "kill_at.so", CONVOY_KILL_PATH=run, CONVOY_KILL_LOG=log)
         process.communicate(timeout=300)
+        if process.returncode != 0:
+            sys.exit(f"the run whose points are counted ended with {process.returncode}")
         lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
         return [(call, str(Path(path).relative_to(run)) if path != str(run) else ".") for call, path in lines]
 
@@ -185,7 +188,7 @@ def main():
     chance = random.Random(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="convoy-campaign-"))
     table = collections.defaultdict(lambda: [0, 0, 0])  # kills, not killed, other digests
-    wrong, expected = [], {}
+    wrong, expected, hung = [], {}, 0
     counts = [int(count) for count in options.ranks.split(",")]
     works = {Campaign: "", Packing: "pack: "}
     for ranks, (work, prefix) in itertools.product(counts, works.items()):
@@ -214,11 +217,13 @@ def main():
                 note(prefix + kind_of(call, path) + (", half-way" if half else ""), *campaign.kill_at(number, half))
         for _ in range(-(-options.random // len(counts)) if work is Campaign else 0):
             note("at random", *campaign.kill_after(chance.uniform(0, seconds), chance))
-        print(f"{prefix}{ranks} ranks: {len(points)} points, "
-              f"{sum(v[0] for (row, r), v in table.items() if r == ranks and row.startswith('pack: ') == bool(prefix))} kills, "
-              f"{campaign.hung} launchers that hung", flush=True)
+        done = sum(v[0] for (row, r), v in table.items() if r == ranks and row.startswith("pack: ") == bool(prefix))
+        print(f"{prefix}{ranks} ranks: {len(points)} points, {done} kills, {campaign.hung} launchers that hung", flush=True)
+        hung += campaign.hung
+        if done < len({kind_of(call, path) for _, call, path in chosen(points, 1)}) or done == 0:
+            wrong.append(f"{prefix}{ranks} ranks: {done} kills, fewer than there are kinds of points")
     kills = sum(value[0] for value in table.values())
-    state = f"{kills} kills, {len(wrong)} that did not end with the digest of the undisturbed: {', '.join(expected.values())}"
+    state = f"{kills} kills, {len(wrong)} that did not end with the digest of the undisturbed: {', '.join(expected.values())}; {hung} launchers hung"
     if options.out:
         options.out.write_text(table_text(table, counts, wrong, state))
     print(table_text(table, counts, wrong, state))

@@ -47,8 +47,17 @@ TEST_CASE("bf16 on oneDNN differs from f32 by its rounding") {
   const auto subject = bf16_backend(2);
   if (subject == nullptr) return;
   const auto f32 = make_onednn(2);
-  for (const Graph& graph : {testing::rounded::smooth(), testing::rounded::residual()})
+  for (const Graph& graph : {testing::rounded::smooth(), testing::rounded::residual(),
+                             testing::rounded::residual(32, 2), testing::rounded::residual(32, 4)}) {
     testing::rounded::check(graph, *f32, *subject, 0x1p-9, 1);
+    const Program program = lower(graph, testing::rounded::images, {});
+    Arena arena(graph, program.layout, 0);
+    const PlanInfo info = subject->compile(program, arena, {.allow_reference_kernels = true})->info();
+    if (graph.params.size() > 0 && graph.nodes[1].shape.channels % 16 == 0)  // by loops of ours
+      CHECK(std::ranges::any_of(info.steps, [](const StepInfo& step) {
+        return step.implementation.find("convoy:norm_statistics") != std::string::npos;
+      }));
+  }
 }
 
 TEST_CASE(

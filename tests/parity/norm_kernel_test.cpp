@@ -27,7 +27,7 @@ std::vector<std::vector<double>> by_channel(const NormMaps& m, const Halves& fro
   for (int64_t n = 0; n < m.images; ++n)
     for (int64_t c = 0; c < m.channels; ++c)
       for (int64_t p = 0; p < m.pixels; ++p) {
-        const int64_t at = n * m.channels * m.pixels + (c / m.width * m.pixels + p) * m.width + c % m.width;
+        const int64_t at = n * m.channels * m.pixels + (c / m.block * m.pixels + p) * m.block + c % m.block;
         channels[static_cast<size_t>(c)].push_back(
             static_cast<double>(Bf16::unpack(from[static_cast<size_t>(at)])));
       }
@@ -80,12 +80,12 @@ Found computed(const Case& c, const Given& given, int threads) {
 double worst(double a, float b, double size) { return std::abs(a - static_cast<double>(b)) / size; }
 
 void check(const Case& c) {
-  INFO(c.maps.images << " images, " << c.maps.channels << " channels in " << c.maps.width << ", "
+  INFO(c.maps.images << " images, " << c.maps.channels << " channels in " << c.maps.block << ", "
                      << c.maps.pixels << " pixels, mean " << c.mean << (c.affine ? ", factors" : "")
                      << (c.relu ? ", ReLU" : ""));
   const Given given(c);
   const Found found = computed(c, given, 1);
-  CHECK(found == computed(c, given, 3));
+  for (const int threads : {3, 16}) CHECK(found == computed(c, given, threads));
   const auto x = by_channel(c.maps, given.src), d = by_channel(c.maps, given.d_dst),
              y = by_channel(c.maps, found.dst), d_x = by_channel(c.maps, found.d_src);
   double statistics = 0, output = 0, gradient = 0, factors = 0;
@@ -142,7 +142,33 @@ TEST_CASE("batch norm of bf16 maps by loops of ours is its definition") {
         check({{3, 24, 35, 8}, affine, relu, mean});
         check({{2, 40, 1200, 40}, affine, relu, mean});  // more rows than are summed at a time
         check({{5, 2048, 1, 2048}, affine, relu, mean});
+        check({{2, 4096, 2, 4096}, affine, relu, mean});  // more channels than are taken at a time
       }
+}
+
+TEST_CASE("batch norm of bf16 maps whose first pixel is far off, of one number, of equal ones") {
+  const Case far{{2, 16, 500, 16}, true, false, 0};
+  Given given(far);
+  for (size_t c = 0; c < 16; ++c) given.src[c] = Bf16::pack(400.0f);
+  const Found found = computed(far, given, 2);
+  const auto x = by_channel(far.maps, given.src);
+  for (size_t c = 0; c < 16; ++c) {
+    double mean = 0, variance = 0;
+    for (const double v : x[c]) mean += v / 1000;
+    for (const double v : x[c]) variance += (v - mean) * (v - mean) / 1000;
+    CHECK(std::abs(static_cast<double>(found.variance[c]) - variance) < 1e-5 * variance);
+  }
+  for (const NormMaps& maps : {NormMaps{1, 16, 1, 16}, NormMaps{3, 16, 7, 16}}) {
+    const Case equal{maps, true, false, 0};
+    Given same(equal);
+    std::ranges::fill(same.src, Bf16::pack(3.25f));
+    const Found constant = computed(equal, same, 2);
+    CHECK(constant.mean == Floats(16, 3.25f));
+    CHECK(constant.variance == Floats(16, 0.0f));
+    for (size_t c = 0; c < 16; ++c)  // 3.25 less the mean is 0, after it was multiplied by 1 / sqrt(epsilon)
+      CHECK(std::abs(Bf16::unpack(constant.dst[c]) - same.shift[c]) <
+            0x1p-7f * std::abs(same.shift[c]) + 1e-3f);
+  }
 }
 
 TEST_CASE("a NaN goes through batch norm and its ReLU") {
@@ -155,6 +181,15 @@ TEST_CASE("a NaN goes through batch norm and its ReLU") {
   CHECK(std::isnan(Bf16::unpack(found.dst[3])));
   CHECK(std::isnan(Bf16::unpack(found.d_src[3])));
   CHECK_FALSE(std::isnan(Bf16::unpack(found.d_src[4])));
+  const Case plain{{1, 16, 9, 16}, true, false, 0};
+  Given other(plain);
+  other.src[5] = Bf16::infinite;
+  other.d_dst[7] = 0x7fc0;
+  const Found more = computed(plain, other, 1);
+  CHECK_FALSE(std::isfinite(more.variance[5]));
+  CHECK(std::isnan(more.d_scale[7]));
+  CHECK(std::isnan(more.d_shift[7]));
+  CHECK(std::isfinite(more.d_scale[8]));
 }
 
 }  // namespace convoy::onednn

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The first 20 steps of every job file with all of its workers on this machine, on small pictures: does every recipe run?
 
-  first_steps.py [--convoy build/bin/convoy] [--steps 20] [--images 2] [--table FILE] [--processes 2] [--folder F] [JOB ...]
+  first_steps.py [--convoy build/bin/convoy] [--steps 20] [--images 2] [--table FILE] [--processes 1] [--folder F] [JOB ...]
                                                                       (default: jobs/*.toml and jobs/mlperf/*.toml, fewest workers first)
 
 Pictures of 48 pixels (67 for AlexNets), 2 images a worker, the job's own schedule, optimizer, wire and number of workers, one after the
@@ -25,13 +25,27 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGENET = 1281167
 
 
+def must(*command, codes=(0,)):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=os.environ | {"OMP_WAIT_POLICY": "passive"})
+    if done.returncode not in codes:
+        raise SystemExit(f"{' '.join(map(str, command[:3]))} failed with {done.returncode}: {done.stderr.strip()}")
+
+
+def steps_of(run):
+    """Those in a run's metrics; of one that was done again, the later."""
+    metrics = run / "metrics.jsonl"
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
+    return {line["step"]: line for line in lines if line["event"] == "step"}
+
+
 def pictures(convoy, folder, count):
     """A packed set of about `count` pictures."""
-    packed, quiet = folder / f"set-{count}", {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    if not packed.exists():
+    packed = folder / f"set-{count}"
+    if not (packed / "dataset.json").exists():
         plain = folder / f"images-{count}"
-        subprocess.run([convoy, "synth", "--out", plain, "--train-per-class", str(count // 10), "--val-per-class", "1", "--size", "40"], **quiet)
-        subprocess.run([convoy, "pack", plain / "train", "--out", packed, "--quiet"], **quiet)
+        shutil.rmtree(plain, ignore_errors=True)
+        must(convoy, "synth", "--out", plain, "--train-per-class", count // 10, "--val-per-class", 1, "--size", 40)
+        must(convoy, "pack", plain / "train", "--out", packed, "--quiet")
         shutil.rmtree(plain)
     return packed
 
@@ -43,16 +57,13 @@ def first_steps(convoy, job, packed, folder, steps, images):
     sets = [f"network.input={size}", f"data.resize={size + 4}", f"minibatch.images={images}", "network.classes=1000"]
     command = [convoy, "train", job, "--train", packed, "--out", run, "--quiet", "--stop-after", str(steps),
                "--checkpoint-epochs", "0", "--checkpoint-steps", "2", "--resume", "auto", "--threads", "1"]
-    done = subprocess.run([*command, *(piece for key in sets for piece in ("--set", key))], capture_output=True, text=True,
-                          env=os.environ | {"OMP_WAIT_POLICY": "passive"})
-    if done.returncode not in (0, 85):
-        raise SystemExit(f"{job.stem} failed with {done.returncode}: {done.stderr.strip()}")
-    result = json.loads((run / "result.json").read_text())
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    every = {line["step"]: line for line in lines if line["event"] == "step"}  # the later of a step that was done again
-    losses, seconds = [line["loss"] for line in every.values()], sum(line["step_s"] for line in every.values())
-    shutil.rmtree(run)
-    return (f"| {job.relative_to(ROOT)} | {text['minibatch']['workers']:,} | {len(losses)} | {losses[0]:.4f} to {losses[-1]:.4f} | "
+    if len(steps_of(run)) < steps:
+        must(*command, *(piece for key in sets for piece in ("--set", key)), codes=(0, 85))
+    result, every = json.loads((run / "result.json").read_text()), steps_of(run)
+    if sorted(every) != list(range(steps)):
+        raise SystemExit(f"{job.stem} was stopped after {len(every)} of {steps} steps, which lie in {run}: start again to go on")
+    losses, seconds = [every[step]["loss"] for step in range(steps)], sum(line["step_s"] for line in every.values())
+    return (f"| {job.relative_to(ROOT)} | {text['minibatch']['workers']:,} | {steps} | {losses[0]:.4f} to {losses[-1]:.4f} | "
             f"{result['numerics']['final_weights_xxh3']} | {seconds:.0f} |")
 
 
@@ -83,6 +94,7 @@ def main():
             if options.table:
                 with options.table.open("a") as table:
                     table.write(row + "\n")
+            shutil.rmtree(folder / job.stem)
 
     with tempfile.TemporaryDirectory(prefix="convoy-jobs-") as scratch:
         folder = options.folder or Path(scratch)

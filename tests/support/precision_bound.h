@@ -33,11 +33,11 @@ inline Graph smooth() {  // nothing in it has a kink
   return g.finish();
 }
 
-inline Graph residual(int width = 12) {  // a block of a ResNet
+inline Graph residual(int width = 12, int group = 0) {  // a block of a ResNet; batch norm of so many images
   const Init normal{Init::Kind::normal, 0.2f};
   const auto conv = [&](GraphBuilder& g, const std::string& name, int from, int outputs, int kernel) {
     const Conv op{outputs, {kernel, kernel}, {1, 1}, {kernel / 2, kernel / 2}, 1, false};
-    return g.batchnorm(name + ".norm", g.conv(name, from, op, normal), {});
+    return g.batchnorm(name + ".norm", g.conv(name, from, op, normal), {.group = group});
   };
   GraphBuilder g("residual", {3, 10, 10});
   const int x = g.relu("stem.relu", conv(g, "stem", 0, width, 3));
