@@ -100,8 +100,8 @@ std::vector<Piece> write_structure(const fs::path& path, const Graph& graph, con
 LossScale::State read_loss_scale(hid_t file) {
   const int64_t value = checkpoint::read_integer_if_there(file, "loss_scale");
   const int64_t steps = checkpoint::read_integer_if_there(file, "loss_scale_steps");
-  const bool possible = value >= 0 && value <= static_cast<int64_t>(LossScale::most) &&
-                        (value & (value - 1)) == 0 && steps >= 0;
+  const bool possible =
+      value >= 0 && value <= static_cast<int64_t>(LossScale::most) && (value & (value - 1)) == 0 && steps >= 0;
   if (!possible)
     throw BrokenCheckpoint(fmt::format("its loss scale {} after {} steps cannot be", value, steps));
   return {static_cast<float>(value), steps};

@@ -19,11 +19,10 @@ Schedule::Schedule(const Experiment& e, int64_t training_samples)
                              : std::max<int64_t>(1, std::llround(e.train.epochs * steps_per_epoch));
   warmup_ = options_.warmup_steps > 0 ? options_.warmup_steps
                                       : std::llround(options_.warmup_epochs * steps_per_epoch);
-  require(
-      warmup_ == 0 || warmup_ < steps_, Exit::usage,
-      "the warm-up of {} steps leaves none of the {} steps of the training: shorten schedule.warmup_epochs "
-      "or warmup_steps, or train longer",
-      warmup_, steps_);
+  require(warmup_ == 0 || warmup_ < steps_, Exit::usage,
+          "the warm-up of {} steps leaves none of the {} steps of the training: shorten schedule.warmup_epochs "
+          "or warmup_steps, or train longer",
+          warmup_, steps_);
   const size_t given = options_.factors.size();
   require(options_.kind != "step" || given == 0 || given == options_.milestones.size() + 1, Exit::usage,
           "schedule.factors has {} numbers for {} milestones: give one more than milestones", given,
