@@ -73,7 +73,7 @@ dnnl::primitive_attr attributes(const Builder& to, const Followers& tail, const 
 
 ConvTail conv_tail(Builder& to, int conv, const shim::ConvForward& plain,
                    const std::function<shim::ConvForward(const Desc&, const dnnl::primitive_attr&)>& make) {
-  ConvTail none{plain, {}, {}, {}, false, -1};
+  ConvTail none{plain};
   if (to.training() || !to.fuses()) return none;
   const Desc vector({to.node(conv).shape.channels}, memory::data_type::f32, memory::format_tag::x);
   for (const bool with_sum : {true, false}) {
@@ -87,8 +87,9 @@ ConvTail conv_tail(Builder& to, int conv, const shim::ConvForward& plain,
       continue;
     }
     if (std::string(pd.impl_info_str()) != plain.impl_info_str()) continue;
-    ConvTail made{pd, factor_of(to, tail.norm), shift_of(to, conv, tail.norm, vector),
-                  {}, tail.relu >= 0,           tail.last()};
+    ConvTail made{pd, factor_of(to, tail.norm), shift_of(to, conv, tail.norm, vector)};
+    made.relu = tail.relu >= 0;
+    made.last = tail.last();
     if (tail.add >= 0)
       made.other = {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
                     to.in_layout(to.value(tail.other), plain.dst_desc())};

@@ -10,9 +10,9 @@
 namespace convoy::onednn {
 
 struct ConvTail {
-  shim::ConvForward pd;  // as given, where there is nothing to fold
-  ChannelFactor factor;  // of the weights
-  View bias;
+  shim::ConvForward pd;    // as given, where there is nothing to fold
+  ChannelFactor factor{};  // of the weights
+  View bias{};
   Argument other{};   // of the residual sum
   bool relu = false;  // within the convolution
   int last = -1;      // the node whose value the convolution then writes; -1: nothing is folded

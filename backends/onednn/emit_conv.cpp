@@ -131,12 +131,12 @@ EmitBackward emit_conv(Builder& to, int id, const Conv& op) {
   const View src = padded ? pad_maps(to, given, d) : given;
   const View dst = to.planned(pd.dst_desc());
   const int64_t positions = int64_t{to.program().images} * node.shape.height * node.shape.width;
-  const Desc weights = tail.pd.weights_desc();
   const View bias = folds ? tail.bias : op.bias ? to.fixed(to.param(node.params[1]), d.bias) : View{};
   if (quick) {
     emit_winograd(to, id, *quick, src, {bias, tail.other.view, folds ? tail.relu : relu >= 0, tail.factor},
                   dst);
   } else {
+    const Desc weights = tail.pd.weights_desc();
     std::vector<Argument> arguments{
         {DNNL_ARG_SRC, src},
         {DNNL_ARG_WEIGHTS, folds ? to.scaled_weight(node.params[0], d.weights, weights, tail.factor)

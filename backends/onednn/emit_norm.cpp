@@ -97,28 +97,21 @@ EmitBackward emit_norm(Builder& to, int id, const BatchNorm& op) {
   }
 
   return [=, &to] {
-    const View gradient = to.gradient(id);
-    const View src_gradient = to.overwritable(gradient);
-    const ParamGradient d_scale(to, to.node(id), op, 0, vector, groups),
-        d_shift(to, to.node(id), op, 1, vector, groups);
     const dnnl::batch_normalization_backward backward(pds.backward);
-    for (int g = 0; g < groups; ++g) {
-      const auto i = static_cast<size_t>(g);
+    norm_backward(to, id, op, [&](const NormGroup& of) {
+      const auto i = static_cast<size_t>(of.group);
       to.call(pds.backward, backward,
-              {{DNNL_ARG_SRC, slice_of(src, g, groups)},
+              {{DNNL_ARG_SRC, slice_of(src, of.group, groups)},
                {DNNL_ARG_SCALE, scale},
                {DNNL_ARG_SHIFT, shim::norm_backward_takes_shift ? shift : View{}},
                {DNNL_ARG_MEAN, mean[i]},
                {DNNL_ARG_VARIANCE, variance[i]},
-               {DNNL_ARG_DIFF_DST, slice_of(gradient, g, groups)},
+               {DNNL_ARG_DIFF_DST, of.gradient},
                {DNNL_ARG_WORKSPACE, workspace[i]},
-               {DNNL_ARG_DIFF_SRC, slice_of(src_gradient, g, groups)},
-               {DNNL_ARG_DIFF_SCALE, d_scale.part(g)},
-               {DNNL_ARG_DIFF_SHIFT, d_shift.part(g)}});
-    }
-    d_scale.finish(to);
-    d_shift.finish(to);
-    if (to.wants_gradient(src_id)) to.give_gradient(src_id, src_gradient);
+               {DNNL_ARG_DIFF_SRC, of.src_gradient},
+               {DNNL_ARG_DIFF_SCALE, of.d_scale},
+               {DNNL_ARG_DIFF_SHIFT, of.d_shift}});
+    });
   };
 }
 

@@ -73,25 +73,17 @@ std::optional<EmitBackward> emit_own_norm(Builder& to, int id, const BatchNorm& 
   });
 
   return [=, &to] {
-    const View gradient = to.gradient(id);
-    const View src_gradient = to.overwritable(gradient);
-    const ParamGradient d_scale(to, to.node(id), op, 0, vector, groups),
-        d_shift(to, to.node(id), op, 1, vector, groups);
-    for (int g = 0; g < groups; ++g) {
-      const View from = slice_of(src, g, groups), top = slice_of(gradient, g, groups),
-                 made = slice_of(src_gradient, g, groups);
-      const View of_scale = d_scale.part(g), of_shift = d_shift.part(g);
-      const auto i = static_cast<size_t>(g);
-      to.own("norm_gradient", {from, top, mean[i], variance[i], scale, shift, made, of_scale, of_shift},
+    norm_backward(to, id, op, [&](const NormGroup& of) {
+      const View from = slice_of(src, of.group, groups);
+      const auto i = static_cast<size_t>(of.group);
+      to.own("norm_gradient",
+             {from, of.gradient, mean[i], variance[i], scale, shift, of.src_gradient, of.d_scale, of.d_shift},
              [=](const Run& run) {
-               norm_gradient(maps, factors(run, i), run.at<uint16_t>(from), run.at<uint16_t>(top),
-                             run.at<uint16_t>(made), of_scale ? run.at(of_scale) : nullptr,
-                             of_shift ? run.at(of_shift) : nullptr, run.at(scratch));
+               norm_gradient(maps, factors(run, i), run.at<uint16_t>(from), run.at<uint16_t>(of.gradient),
+                             run.at<uint16_t>(of.src_gradient), of.d_scale ? run.at(of.d_scale) : nullptr,
+                             of.d_shift ? run.at(of.d_shift) : nullptr, run.at(scratch));
              });
-    }
-    d_scale.finish(to);
-    d_shift.finish(to);
-    if (to.wants_gradient(src_id)) to.give_gradient(src_id, src_gradient);
+    });
   };
 }
 

@@ -25,10 +25,8 @@ Desc vector_of(size_t numbers) {
   return {{static_cast<int64_t>(numbers)}, memory::data_type::f32, memory::format_tag::x};
 }
 
-View weights_of(Builder& to, int id) {
-  const std::span<float> weights = to.param(to.node(id).params[0]);
-  return to.fixed(weights, vector_of(weights.size()));
-}
+View flat(Builder& to, std::span<float> numbers) { return to.fixed(numbers, vector_of(numbers.size())); }
+View weights_of(Builder& to, int id) { return flat(to, to.param(to.node(id).params[0])); }
 
 // In training weights change with every step, and their transforms are made again for each use.
 View transformed(Builder& to, int id, const WinogradConv& conv, const ChannelFactor& factor) {
@@ -95,16 +93,14 @@ EmitBackward winograd_backward(Builder& to, int id, const WinogradConv& conv) {
     const winograd::Shape &shape = conv.shape, back = shape.of_data_gradient();
     const View gradient = to.in_layout(to.gradient(id), conv.dst);
     const View src = to.in_layout(to.recalled(src_id), conv.src);
-    const View of_weights =
-        to.fixed(to.param_grad(node.params[0]), vector_of(to.param_grad(node.params[0]).size()));
+    const View of_weights = flat(to, to.param_grad(node.params[0]));
     const View room = to.scratch(winograd::weight_gradient_scratch(*conv.units, shape, {to.threads()}));
     to.own("winograd_gradient", {src, gradient, of_weights}, [=](const Run& run) {
       winograd::weight_gradient(*conv.units, conv.shape, run.at(src), run.at(gradient), run.at(of_weights),
                                 run.at(room), {run.threads});
     });
     if (std::get<Conv>(node.op).bias) {
-      const View of_bias =
-          to.fixed(to.param_grad(node.params[1]), vector_of(to.param_grad(node.params[1]).size()));
+      const View of_bias = flat(to, to.param_grad(node.params[1]));
       const BlockedMaps maps{shape.images, shape.outputs, shape.out_height() * shape.out_width(),
                              winograd::block_of(*conv.units), shape.channels_last};
       to.own("sum_channels", {gradient, of_bias},

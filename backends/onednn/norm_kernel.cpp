@@ -169,21 +169,25 @@ struct Sums {
       : first(scratch), second(scratch + m.channels), images(scratch + 2 * m.channels) {}
 };
 
-// Adds rows_in_f32 rows at a time with add(first row, rows, two f32 sums of [width]); totals are in double, rounded once an image.
+// Two sums of each channel over each image: add(offset of the first row, first channel, rows, two f32 sums of [width]) is called for
+// rows_in_f32 of them at a time; totals are in double, rounded once an image.
 template <class Add>
-void sum_rows(const NormMaps& m, const Rows& rows, int64_t channel, float* image_sums, const Add& add) {
-  double totals[2][widest];
-  float part[2][widest];
-  for (double(&sums)[widest] : totals) std::fill_n(sums, rows.width, 0.0);
-  for (int64_t r = 0; r < rows.count; r += rows_in_f32) {
-    for (float(&sums)[widest] : part) std::fill_n(sums, rows.width, 0.0f);
-    add(r, Rows{std::min(rows_in_f32, rows.count - r), rows.width, rows.step}, part[0], part[1]);
+void sum_images(const NormMaps& m, float* image_sums, const Add& add) {
+  for_stripes(m, [&](int64_t image, int64_t at, int64_t channel, const Rows& all) {
+    double totals[2][widest];
+    float part[2][widest];
+    for (double(&sums)[widest] : totals) std::fill_n(sums, all.width, 0.0);
+    for (int64_t r = 0; r < all.count; r += rows_in_f32) {
+      for (float(&sums)[widest] : part) std::fill_n(sums, all.width, 0.0f);
+      const Rows rows{std::min(rows_in_f32, all.count - r), all.width, all.step};
+      add(at + r * all.step, channel, rows, part[0], part[1]);
+      for (int64_t i = 0; i < 2; ++i)
+        for (int64_t c = 0; c < all.width; ++c) totals[i][c] += static_cast<double>(part[i][c]);
+    }
     for (int64_t i = 0; i < 2; ++i)
-      for (int64_t c = 0; c < rows.width; ++c) totals[i][c] += static_cast<double>(part[i][c]);
-  }
-  for (int64_t i = 0; i < 2; ++i)
-    for (int64_t c = 0; c < rows.width; ++c)
-      image_sums[i * m.channels + channel + c] = static_cast<float>(totals[i][c]);
+      for (int64_t c = 0; c < all.width; ++c)
+        image_sums[(2 * image + i) * m.channels + channel + c] = static_cast<float>(totals[i][c]);
+  });
 }
 
 double over_images(const NormMaps& m, const float* image_sums, int64_t which, int64_t channel) {
@@ -218,11 +222,8 @@ void norm_statistics(const NormMaps& m, const uint16_t* src, float* mean, float*
       sum += static_cast<double>(Bf16::unpack(src[(c / m.block * m.pixels + p) * m.block + c % m.block]));
     pivot[c] = static_cast<float>(sum / count);
   }
-  for_stripes(m, [&](int64_t image, int64_t at, int64_t channel, const Rows& all) {
-    sum_rows(m, all, channel, sums.images + 2 * image * m.channels,
-             [&](int64_t r, const Rows& rows, float* sum, float* squares) {
-               add_moments(src + at + r * all.step, rows, pivot + channel, sum, squares);
-             });
+  sum_images(m, sums.images, [&](int64_t at, int64_t channel, const Rows& rows, float* sum, float* squares) {
+    add_moments(src + at, rows, pivot + channel, sum, squares);
   });
   const auto n = static_cast<double>(m.images * m.pixels);
 #pragma omp parallel for schedule(static)
@@ -250,12 +251,8 @@ void norm_gradient(const NormMaps& m, const NormFactors& by, const uint16_t* src
   const Line line = line_of(m, by, sums.first, sums.second);
   const auto part = [&](int64_t channel) { return Line{line.factor + channel, line.offset + channel}; };
   const auto add = by.relu ? add_products_relu : add_products_plain;
-  for_stripes(m, [&](int64_t image, int64_t at, int64_t channel, const Rows& all) {
-    sum_rows(m, all, channel, sums.images + 2 * image * m.channels,
-             [&](int64_t r, const Rows& rows, float* scale, float* shift) {
-               const int64_t row = at + r * all.step;
-               add(src + row, d_dst + row, rows, by.mean + channel, part(channel), scale, shift);
-             });
+  sum_images(m, sums.images, [&](int64_t at, int64_t channel, const Rows& rows, float* scale, float* shift) {
+    add(src + at, d_dst + at, rows, by.mean + channel, part(channel), scale, shift);
   });
   float* const mean_gradient = sums.images + 2 * m.images * m.channels;
   float* const slope = mean_gradient + m.channels;

@@ -1,6 +1,6 @@
 #include "backends/onednn/norm_parts.h"
 
-#include <algorithm>
+#include <span>
 
 namespace convoy::onednn {
 
@@ -40,6 +40,31 @@ double sum_of(const Run& run, const std::vector<View>& vectors, size_t channel) 
   return sum;
 }
 
+// Where each group's gradient of a parameter is written, and their sum into the arena.
+class ParamGradient {
+ public:
+  ParamGradient(Builder& to, const Node& node, const BatchNorm& op, size_t which, int groups) {
+    if (!op.affine) {
+      parts_.resize(static_cast<size_t>(groups));
+      return;
+    }
+    const Desc vector({node.shape.channels}, memory::data_type::f32, memory::format_tag::x);
+    home_ = to.param_grad(node.params[which]);
+    parts_ = groups == 1 ? std::vector{to.fixed(home_, vector)} : vectors(to, vector, groups);
+  }
+  const View& part(int group) const { return parts_[static_cast<size_t>(group)]; }
+  void finish(Builder& to) const {
+    if (home_.empty() || parts_.size() == 1) return;
+    to.own("sum of groups", parts_, [home = home_, parts = parts_](const Run& run) {
+      for (size_t c = 0; c < home.size(); ++c) home[c] = static_cast<float>(sum_of(run, parts, c));
+    });
+  }
+
+ private:
+  std::span<float> home_;
+  std::vector<View> parts_;
+};
+
 }  // namespace
 
 void copy_statistics(Builder& to, int id, const BatchNorm& op, const std::vector<View>& means,
@@ -57,21 +82,19 @@ void copy_statistics(Builder& to, int id, const BatchNorm& op, const std::vector
   });
 }
 
-ParamGradient::ParamGradient(Builder& to, const Node& node, const BatchNorm& op, size_t which,
-                             const Desc& vector, int groups) {
-  if (!op.affine) {
-    parts_.resize(static_cast<size_t>(groups));
-    return;
-  }
-  home_ = to.param_grad(node.params[which]);
-  parts_ = groups == 1 ? std::vector{to.fixed(home_, vector)} : vectors(to, vector, groups);
-}
-
-void ParamGradient::finish(Builder& to) const {
-  if (home_.empty() || parts_.size() == 1) return;
-  to.own("sum of groups", parts_, [home = home_, parts = parts_](const Run& run) {
-    for (size_t c = 0; c < home.size(); ++c) home[c] = static_cast<float>(sum_of(run, parts, c));
-  });
+void norm_backward(Builder& to, int id, const BatchNorm& op,
+                   const std::function<void(const NormGroup&)>& emit) {
+  const int groups = to.program().images / images_of(to.program(), op);
+  const View gradient = to.gradient(id);
+  const View src_gradient = to.overwritable(gradient);
+  const ParamGradient d_scale(to, to.node(id), op, 0, groups), d_shift(to, to.node(id), op, 1, groups);
+  for (int g = 0; g < groups; ++g)
+    emit({g, slice_of(gradient, g, groups), slice_of(src_gradient, g, groups), d_scale.part(g),
+          d_shift.part(g)});
+  d_scale.finish(to);
+  d_shift.finish(to);
+  const int src = to.node(id).inputs[0];
+  if (to.wants_gradient(src)) to.give_gradient(src, src_gradient);
 }
 
 }  // namespace convoy::onednn

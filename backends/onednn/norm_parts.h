@@ -1,8 +1,8 @@
 // What the two ways to emit a batch norm have in common: groups of images, the minibatch's statistics, gradients of parameters.
 #pragma once
 
+#include <functional>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "backends/onednn/builder.h"
@@ -19,19 +19,15 @@ std::vector<View> vectors(Builder& to, const Desc& desc, int count);
 void copy_statistics(Builder& to, int id, const BatchNorm& op, const std::vector<View>& means,
                      const std::vector<View>& variances);
 
-// Where each group's gradient of a parameter is written, and their sum into the arena.
-class ParamGradient {
- public:
-  // Parameter `which` of the node, in the layout `vector`.
-  ParamGradient(Builder& to, const Node& node, const BatchNorm& op, size_t which, const Desc& vector,
-                int groups);
-  const View& part(int group) const { return parts_[static_cast<size_t>(group)]; }
-  void finish(Builder& to) const;
-
- private:
-  std::span<float> home_;
-  std::vector<View> parts_;
+// What the backward pass of one group is given: slices of the outputs' gradient and of the inputs', and where the gradients of scale
+// and shift are written (absent: not affine).
+struct NormGroup {
+  int group;
+  View gradient, src_gradient, d_scale, d_shift;
 };
+// The backward pass: emit(group) of each, and what all of them make of the node.
+void norm_backward(Builder& to, int id, const BatchNorm& op,
+                   const std::function<void(const NormGroup&)>& emit);
 
 // By loops of ours (norm_kernel.h); nothing where the library is to do it: in inference, and of maps in f32.
 std::optional<EmitBackward> emit_own_norm(Builder& to, int id, const BatchNorm& op);

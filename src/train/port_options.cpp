@@ -32,7 +32,8 @@ std::string unused_permission(const Experiment& experiment, const PlanInfo& plan
     return step.implementation.find("winograd") != std::string::npos;
   };
   if (!compile_options_of(experiment).winograd || std::ranges::any_of(plan.steps, uses)) return "";
-  return "precision.convolutions is \"winograd\", and this backend computes no convolution of this network so: all are direct, and the key may be left out";
+  return "precision.convolutions is \"winograd\", and this backend computes no convolution of this "
+         "network so: all are direct, and the key may be left out";
 }
 
 }  // namespace convoy
