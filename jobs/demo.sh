@@ -25,6 +25,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1   # containers 
 ranks() { mpirun.openmpi -n "$1" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 "${@:2}"; }
 
 say "installing what is missing, building"
+echo "   (from nothing the build takes some minutes and says no more until it has ended)"
 jobs/launch/debian.sh "${yes[@]}"
 jobs/launch/build.sh build-demo -DMPI_CXX_COMPILER=mpicxx.openmpi -DCONVOY_TESTS=OFF
 convoy=build-demo/bin/convoy
