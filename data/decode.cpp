@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "data/coefficient_record.h"
 #include "data/decode_formats.h"
 
 namespace convoy {
@@ -57,6 +58,8 @@ void decode(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst
     decode_all_of_png(encoded, wanted, dst, into);
   else if (starts_with(encoded, "\xff\xd8"))
     decode_jpeg(encoded, wanted, dst, into);
+  else if (is_coefficient_record(encoded))
+    decode_coefficients(encoded, wanted, dst);
   else
     fail("it is {}", other_format(encoded));
 }

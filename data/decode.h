@@ -1,7 +1,7 @@
-// Encoded bytes (JPEG of every kind that libjpeg-turbo reads at 8 bits, or PNG under any name) to 8-bit RGB, pixel for
-// pixel what Pillow's Image.open(..).convert("RGB") gives: slow-integer IDCT, fancy upsampling, grayscale replicated,
-// CMYK and YCCK by Adobe's inverted convention, alpha dropped, EXIF orientation and ICC profiles ignored. One
-// departure: 16-bit gray PNGs, which Pillow clips to white.
+// Encoded bytes (JPEG of every kind that libjpeg-turbo reads at 8 bits, PNG under any name, or a JPEG's coefficients as
+// coefficient_record.h has them) to 8-bit RGB, pixel for pixel what Pillow's Image.open(..).convert("RGB") gives: slow-integer
+// IDCT, fancy upsampling, grayscale replicated, CMYK and YCCK by Adobe's inverted convention, alpha dropped, EXIF orientation and
+// ICC profiles ignored. One departure: 16-bit gray PNGs, which Pillow clips to white.
 // The caller owns every buffer; nothing is kept between calls, so any number of threads may decode at once.
 // Damage that libjpeg can live with (a truncated or rotten scan: the lost part is grey) is counted, never printed.
 #pragma once
@@ -18,7 +18,8 @@ namespace convoy {
 
 struct Image {
   int width = 0, height = 0;
-  std::vector<uint8_t> rgb;  // [height][width][3]
+  std::vector<uint8_t> rgb;        // [height][width][3]
+  std::vector<uint8_t> room = {};  // what decoding takes on its way, kept for the next image
 };
 
 struct Crop {

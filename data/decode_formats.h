@@ -1,4 +1,4 @@
-// The two decoders behind decode(): each checks the size in its header with prepare(), then fills dst.rgb.
+// The decoders behind decode(): each checks the size in its header with prepare(), then fills dst.rgb.
 // Neither lets a C++ exception pass through C code, nor a longjmp pass over an object with a destructor.
 #pragma once
 
@@ -12,6 +12,7 @@ namespace convoy {
 
 // `wanted` may be null: all of it.
 void decode_jpeg(std::span<const std::byte> encoded, const Wanted* wanted, Image& dst, DecodeReport& report);
+void decode_coefficients(std::span<const std::byte> record, const Wanted* wanted, Image& dst);
 void decode_png(std::span<const std::byte> encoded, Image& dst, DecodeReport& report);
 
 // Refuses sizes beyond the limits, otherwise makes room in dst.

@@ -17,6 +17,10 @@
 
 namespace convoy {
 
+// What becomes of a JPEG: it stays, or is written anew where that changes no pixel, so that a part of it can be decoded alone:
+// with restart markers (jpeg_rewrite.h), or as its coefficients (jpeg_coefficients.h).
+enum class Jpegs { kept, restart_markers, coefficients };
+
 struct PackOptions {
   std::filesystem::path source;       // folder of class folders or tars, tar of tars, or a flat tar or folder
   std::filesystem::path labels;       // flat sets: "name wnid-or-index" lines, or the devkit's ground truth
@@ -25,9 +29,9 @@ struct PackOptions {
   std::filesystem::path out;
   int shards = 0;  // 0: one per 256 MiB, at least 8 (1 for under 1,000 images), at most 512
   uint64_t seed = 1;
-  bool quarantine = false;       // leave bad images out and list them; otherwise one bad image fails the pack
-  int threads = 0;               // per rank; 0: the cores this process may use
-  bool restart_markers = false;  // JPEGs are written anew where that changes no pixel (jpeg_rewrite.h)
+  bool quarantine = false;  // leave bad images out and list them; otherwise one bad image fails the pack
+  int threads = 0;          // per rank; 0: the cores this process may use
+  Jpegs jpegs = Jpegs::kept;
 };
 
 struct BadImage {
@@ -40,7 +44,7 @@ struct PackReport {
   uint64_t image_bytes = 0, shard_bytes = 0;
   int64_t warnings = 0, images_with_warnings = 0;  // of the decoder: damage that still decodes
   int64_t skipped = 0;                             // entries of the source that are no images by name
-  int64_t rewritten = 0;                           // images written anew with restart markers
+  int64_t rewritten = 0;                           // images written anew
   int64_t duplicates = 0;                          // images whose bytes are another's
   std::vector<std::string> duplicate_examples;     // up to ten, "a equals b"
   std::vector<BadImage> quarantined;

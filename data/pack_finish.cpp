@@ -158,7 +158,7 @@ PackReport finish_pack(const PackOptions& options, const PackPlan& plan, const S
     manifest.quarantined = static_cast<int64_t>(report.quarantined.size());
     manifest.skipped = report.skipped;
     manifest.duplicates = report.duplicates;
-    if (options.restart_markers) manifest.rewritten = report.rewritten;
+    if (options.jpegs != Jpegs::kept) manifest.rewritten = report.rewritten;
     manifest.source = source.description;
     manifest.plan = plan.digest;
     manifest.fingerprint = report.fingerprint;

@@ -53,7 +53,7 @@ bool holds_dataset(const fs::path& out, const PackPlan& plan, const Log& log) {
   }
   require(
       found.plan == plan.digest,
-      "{} holds another dataset (other images, classes, seed, shard count or restart markers): choose another --out "
+      "{} holds another dataset (other images, classes, seed, shard count, restart markers or coefficients): choose another --out "
       "or remove that folder",
       out.string());
   return true;
@@ -103,7 +103,7 @@ void check_folder(const fs::path& out, const PackPlan& plan, const Log& log) {
     const bool known = whole && (name == manifest_name || is_wanted(name, plan));
     if (finished && !known && !carries(entry.path(), plan))
       fail(
-          "{} holds {} of another pack (other images, classes, seed, shard count or restart markers) or damaged: choose "
+          "{} holds {} of another pack (other images, classes, seed, shard count, restart markers or coefficients) or damaged: choose "
           "another --out, or remove it if nobody needs it",
           out.string(), name);
   }

@@ -35,7 +35,8 @@ PackPlan plan_pack(const Source& source, const PackOptions& options) {
   plan.order = permutation(static_cast<uint32_t>(source.images.size()), seed, stream_of("pack"));
   Digest digest;
   digest.add(fmt::format("convoy.pack/1 {} {} {}\n", seed, plan.shards, source.classes.size()));
-  if (options.restart_markers) digest.add("restart markers\n");
+  if (options.jpegs == Jpegs::restart_markers) digest.add("restart markers\n");
+  if (options.jpegs == Jpegs::coefficients) digest.add("coefficients 1\n");
   for (size_t i = 0; i < source.classes.wnids.size(); ++i)
     digest.add(source.classes.wnids[i] + "\t" + source.classes.names[i] + "\n");
   for (const auto& image : source.images) {

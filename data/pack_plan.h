@@ -13,7 +13,7 @@ struct PackPlan {
   int shards = 1;
   uint64_t seed = 0;
   std::vector<uint32_t> order;  // images in the order of the dataset, shard after shard
-  std::string digest;  // of seed, shards, classes, restart markers and every image's name, label and length
+  std::string digest;  // of seed, shards, classes, what becomes of JPEGs and every image's name, label and length
   size_t name_width = 1;  // of the longest name
   size_t begin(int shard) const {
     return order.size() * static_cast<size_t>(shard) / static_cast<size_t>(shards);

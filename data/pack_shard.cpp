@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "data/decode.h"
+#include "data/jpeg_coefficients.h"
 #include "data/jpeg_rewrite.h"
 #include "data/manifest.h"
 #include "data/parallel.h"
@@ -80,7 +81,8 @@ class Maker {
         reader_(reader),
         threads_(thread_count(options.threads)),
         quarantine_(options.quarantine),
-        restart_markers_(options.restart_markers),
+        jpegs_(options.jpegs),
+        anew_(jpegs_ != Jpegs::kept),
         target_(options.out / shard_name(shard, plan.shards)) {
     header_ = {plan.seed, shard, plan.shards, plan.digest, source.classes, plan.name_width, {}};
     images_.assign(plan.order.begin() + static_cast<ptrdiff_t>(plan.begin(shard)),
@@ -101,7 +103,7 @@ class Maker {
       if (header_.quarantine != shard.header.quarantine || shard.rows.size() != rows_.size())
         return differs(log);
       for (size_t i = 0; i < rows_.size(); ++i) {
-        if (restart_markers_) rows_[i].length = shard.rows[i].length;
+        if (anew_) rows_[i].length = shard.rows[i].length;
         rows_[i].height = shard.rows[i].height;
         rows_[i].width = shard.rows[i].width;
         rows_[i].warnings = shard.rows[i].warnings;
@@ -120,7 +122,7 @@ class Maker {
 
   void make() {
     Temporary temporary(target_.string() + temporary_suffix);
-    if (restart_markers_) {
+    if (anew_) {
       lay_out();
       decode_all(nullptr);  // how long what is written anew will be is not known before
     } else {
@@ -132,7 +134,7 @@ class Maker {
       if (!quarantine_) return;
       leave_out_bad();  // their places close up: the layout is made again, and the good images copied again
     }
-    if (restart_markers_ || !outcome_.bad.empty()) {
+    if (anew_ || !outcome_.bad.empty()) {
       ShardWriter writer = start(temporary.path());
       copy_all(writer);
       writer.finish(rows_);
@@ -201,7 +203,7 @@ class Maker {
       const size_t i = order[static_cast<size_t>(piece)];
       if (!same) return;
       reader_.read(image(i), encoded);
-      if (restart_markers_) {
+      if (anew_) {
         decode(encoded, pixels);
         write_anew(state);
       }
@@ -260,7 +262,7 @@ class Maker {
     DecodeReport report;
     try {
       decode(state.encoded, state.image, &report);
-      if (restart_markers_ && report.warnings == 0) write_anew(state);
+      if (anew_ && report.warnings == 0) write_anew(state);
     } catch (const Error& error) {
       return bad_image(source_, image(i), error.what());
     } catch (const std::bad_alloc&) {
@@ -277,9 +279,13 @@ class Maker {
     return {};
   }
 
+  std::vector<std::byte> written_anew(const std::vector<std::byte>& encoded, const Image* pixels) const {
+    return jpegs_ == Jpegs::coefficients ? as_coefficients(encoded, pixels) : with_restarts(encoded, pixels);
+  }
+
   // What stands for the decoded image in the shard.
   void write_anew(ThreadState& state) {
-    auto rewritten = with_restarts(state.encoded, &state.image);
+    auto rewritten = written_anew(state.encoded, &state.image);
     if (rewritten.empty()) return;
     state.encoded = std::move(rewritten);
     ++rewritten_;
@@ -314,8 +320,8 @@ class Maker {
       auto& encoded = states[static_cast<size_t>(thread)].encoded;
       const size_t i = order[static_cast<size_t>(piece)];
       reader_.read(image(i), encoded);
-      if (restart_markers_ && digest64(encoded.data(), encoded.size()) != rows_[i].xxh3)
-        encoded = with_restarts(encoded, nullptr);  // the digest says whether it is what was checked
+      if (anew_ && digest64(encoded.data(), encoded.size()) != rows_[i].xxh3)
+        encoded = written_anew(encoded, nullptr);  // the digest says whether it is what was checked
       require(digest64(encoded.data(), encoded.size()) == rows_[i].xxh3,
               "{} changes while it is packed: leave the source alone "
               "and run it again",
@@ -327,7 +333,9 @@ class Maker {
   const Source& source_;
   SourceReader& reader_;
   int threads_;
-  bool quarantine_, restart_markers_;
+  bool quarantine_;
+  Jpegs jpegs_;
+  bool anew_;
   fs::path target_;
   ShardHeader header_;
   std::vector<uint32_t> images_;

@@ -19,7 +19,7 @@ struct ShardOutcome {
   bool written = false;  // false: bad images, and they are not to be quarantined
   uint64_t bytes = 0;
   int64_t samples = 0;
-  int64_t rewritten = 0;  // of them, with restart markers
+  int64_t rewritten = 0;  // of them, written anew
   std::string digest;
   std::vector<BadImage> bad;
 };

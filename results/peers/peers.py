@@ -165,12 +165,11 @@ class Reading(Convoy):
         return steps["real_time"] / 1e3 / 4  # four batches a repetition
 
 
-MARKED = "convoy, restart markers"
+PACKED = {"convoy": (), "convoy, restart markers": ("--restart-markers",), "convoy, coefficients": ("--coefficients",)}
 
 
 class Loader:
-    """Decoding by one thread: convoy's loader on the packed set, with and without restart markers, torchvision's two decoders on
-    the same files in memory."""
+    """Decoding by one thread: convoy's loader on the set as it is packed in each way, torchvision's two decoders on the same files in memory."""
 
     def __init__(self, how, options, folder):
         self.name, self.how, self.memory = how, how, {}
@@ -185,8 +184,7 @@ class Loader:
                 to = folder / "images" / path.parent.name / path.name
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, to)
-            marked = ["--restart-markers"] if how == MARKED else []
-            subprocess.run([options.convoy, "pack", folder / "images", "--out", folder / "set", "--quiet", *marked], check=True)
+            subprocess.run([options.convoy, "pack", folder / "images", "--out", folder / "set", "--quiet", *PACKED[how]], check=True)
             self.bench = Convoy(network("resnet50", 32, 224), options, folder)
             command = self.bench.command
             command[3:4] = ["loader", "--train", str(folder / "set")]
@@ -230,7 +228,7 @@ def interval(values):
 
 def competitors(name, case, options, folder):
     if case is None:
-        return [Loader(how, options, folder) for how in ("convoy", MARKED, "torchvision with PIL", "libjpeg-turbo, full decode")]
+        return [Loader(how, options, folder) for how in (*PACKED, "torchvision with PIL", "libjpeg-turbo, full decode")]
     if name in READING:
         ways = [Reading(case, how, options, folder) for how in ("none", "resize", "decode")]
         return ways + [Torch(case, "channels_last", options, options.images)]

@@ -10,55 +10,19 @@
 #include "base/random.h"
 #include "data/jpeg_rewrite.h"
 #include "decode_fixtures.h"
+#include "part_fixtures.h"
 
 namespace convoy {
 namespace {
 
 using fixtures::Bytes;
 using fixtures::JpegStyle;
-
-int below(Random& random, int n) { return static_cast<int>(random.next_below(static_cast<uint32_t>(n))); }
-
-Crop random_part(int width, int height, Random& random) {
-  Crop part{0, 0, 1 + below(random, width), 1 + below(random, height)};
-  part.left = below(random, width - part.width + 1);
-  part.top = below(random, height - part.height + 1);
-  return part;
-}
-
-Bytes noise(int width, int height, int components, const JpegStyle& style, Random& random) {
-  std::vector<uint8_t> samples(static_cast<size_t>(width * height * components));
-  for (uint8_t& value : samples) value = static_cast<uint8_t>(random.next_below(256));
-  return fixtures::jpeg(width, height, components, samples, style);
-}
-
-// Of both images, which begin at their own places in the whole one.
-bool same(const Image& whole, const Image& other, const Crop& place, const Crop& part) {
-  for (int y = part.top; y < part.top + part.height; ++y) {
-    const auto at = (static_cast<std::ptrdiff_t>(y) * whole.width + part.left) * 3;
-    const auto to = (static_cast<std::ptrdiff_t>(y - place.top) * other.width + part.left - place.left) * 3;
-    if (!std::equal(whole.rgb.begin() + at, whole.rgb.begin() + at + 3 * part.width, other.rgb.begin() + to))
-      return false;
-  }
-  return true;
-}
-
-bool same_part(const Image& whole, const Bytes& bytes, const Crop& part) {
-  Image other;
-  other.rgb.assign(whole.rgb.size(), 0x5a);
-  decode_part(
-      bytes, [&](int, int) { return part; }, other);
-  return other.width == whole.width && other.height == whole.height &&
-         same(whole, other, {0, 0, whole.width, whole.height}, part);
-}
-
-std::string text(const Crop& c) { return fmt::format("{}x{} at {}, {}", c.width, c.height, c.left, c.top); }
-
-struct Sampling {
-  int components, across, down;
-};
-constexpr Sampling samplings[] = {{1, 1, 1}, {3, 1, 1}, {3, 2, 1}, {3, 1, 2}, {3, 2, 2},
-                                  {3, 4, 1}, {3, 1, 4}, {3, 4, 2}, {4, 1, 1}, {4, 2, 2}};
+using fixtures::noise;
+using fixtures::random_part;
+using fixtures::same;
+using fixtures::same_part;
+using fixtures::samplings;
+using fixtures::text;
 
 }  // namespace
 

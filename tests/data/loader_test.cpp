@@ -28,12 +28,13 @@ struct Bench {
   std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
 
-  explicit Bench(int classes = 3, int per_class = 7, int shards = 4) {
+  explicit Bench(int classes = 3, int per_class = 7, int shards = 4, Jpegs jpegs = Jpegs::kept) {
     fixtures::write_folder_set(folder.path() / "set", classes, per_class);
     PackOptions pack_options;
     pack_options.source = folder.path() / "set";
     pack_options.out = out;
     pack_options.shards = shards;
+    pack_options.jpegs = jpegs;
     LocalCommunicator comm;
     pack(pack_options, comm, Log());
     open();
@@ -59,7 +60,7 @@ std::string bits(const Batch& batch) {
 }
 
 TEST_CASE("loader: once the largest image has been seen, no batch of ordinary images allocates memory") {
-  Bench bench;
+  Bench bench(3, 7, 4, GENERATE(Jpegs::kept, Jpegs::coefficients));
   bench.options.training = false;
   bench.options.threads = 1;  // each has buffers of its own, as large as what it has seen
   const auto loader = make_loader(bench.dataset, bench.options);
@@ -74,6 +75,23 @@ TEST_CASE("loader: once the largest image has been seen, no batch of ordinary im
   const int64_t found = testing::counted_allocations();
   for (const std::string& caller : testing::first_callers()) UNSCOPED_INFO(caller);
   CHECK(found == 0);
+}
+
+TEST_CASE("loader: JPEGs written anew give the same batches") {
+  for (const bool training : {true, false}) {
+    std::vector<std::string> batches;
+    for (const Jpegs jpegs : {Jpegs::kept, Jpegs::restart_markers, Jpegs::coefficients}) {
+      Bench bench(3, 7, 4, jpegs);
+      CHECK(bench.dataset->manifest().rewritten == (jpegs == Jpegs::kept ? -1 : 21));
+      bench.options.training = training;
+      const auto loader = make_loader(bench.dataset, bench.options);
+      std::string& all = batches.emplace_back();
+      for (int64_t step = 0; step < 8; ++step)
+        for (int worker = 0; worker < 3; ++worker) all += bits(loader->next(step, worker));
+    }
+    CHECK(batches[1] == batches[0]);
+    CHECK(batches[2] == batches[0]);
+  }
 }
 
 TEST_CASE("loader: the order is the concatenation of the epochs' permutations") {

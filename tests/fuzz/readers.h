@@ -22,7 +22,7 @@ struct Reader {
 bool feed(const Reader& reader, Bytes bytes);
 
 // One room's readers each: readers_ROOM.cpp.
-std::vector<Reader> data_readers();     // jpeg, png, shard, manifest, tar, labels, devkit
+std::vector<Reader> data_readers();     // jpeg, png, coefficients, shard, manifest, tar, labels, devkit
 std::vector<Reader> train_readers();    // checkpoint, job
 std::vector<Reader> report_readers();   // result, logs
 std::vector<Reader> interop_readers();  // safetensors

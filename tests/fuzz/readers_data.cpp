@@ -6,8 +6,10 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "data/coefficient_record.h"
 #include "data/decode.h"
 #include "data/devkit.h"
+#include "data/jpeg_coefficients.h"
 #include "data/jpeg_rewrite.h"
 #include "data/manifest.h"
 #include "data/shard.h"
@@ -25,13 +27,14 @@ namespace fs = std::filesystem;
 constexpr int64_t enough_pixels = int64_t{1}
                                   << 20;  // of what is decoded here: a header's large claim only costs time
 
-// The largest size that any of a JPEG's frame headers claims; of a PNG's, what IHDR says.
+// The largest size that any of a JPEG's frame headers claims; of a PNG's, what IHDR says; of coefficients, their header.
 int64_t claimed_pixels(Bytes bytes) {
   const auto at = [&](size_t i) { return i < bytes.size() ? std::to_integer<int64_t>(bytes[i]) : 0; };
   if (at(0) == 0x89) {
     const auto number = [&](size_t i) { return at(i) << 24 | at(i + 1) << 16 | at(i + 2) << 8 | at(i + 3); };
     return number(16) > max_image_side ? 0 : number(16) * number(20);
   }
+  if (is_coefficient_record(bytes)) return (at(8) | at(9) << 8) * (at(10) | at(11) << 8);
   int64_t most = 0;
   for (size_t i = 0; i + 8 < bytes.size(); ++i)
     if (at(i) == 0xff && at(i + 1) >= 0xc0 && at(i + 1) <= 0xcf)
@@ -57,6 +60,7 @@ void decode_windows(Bytes bytes, const Image& whole, bool damaged) {
     }
   }
   with_restarts(bytes, &whole);
+  as_coefficients(bytes, &whole);
 }
 
 void decode_one(Bytes bytes) {
@@ -134,9 +138,9 @@ void read_devkits(Bytes bytes) {
 }  // namespace
 
 std::vector<Reader> data_readers() {
-  return {{"jpeg", decode_one},         {"png", decode_one}, {"shard", read_shards},
-          {"manifest", read_manifests}, {"tar", read_tars},  {"labels", read_labels},
-          {"devkit", read_devkits}};
+  return {{"jpeg", decode_one},    {"png", decode_one},          {"coefficients", decode_one},
+          {"shard", read_shards},  {"manifest", read_manifests}, {"tar", read_tars},
+          {"labels", read_labels}, {"devkit", read_devkits}};
 }
 
 }  // namespace convoy::fuzz

@@ -14,7 +14,7 @@ while [ $# -gt 0 ]; do
     *) readers+=("$1"); shift ;;
   esac
 done
-[ ${#readers[@]} -gt 0 ] || readers=(jpeg png shard manifest tar labels devkit checkpoint job result logs safetensors)
+[ ${#readers[@]} -gt 0 ] || readers=(jpeg png coefficients shard manifest tar labels devkit checkpoint job result logs safetensors)
 python=${CONVOY_PYTHON:-.deps/python/bin/python}
 build=build-fuzz
 
