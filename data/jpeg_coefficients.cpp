@@ -1,47 +1,22 @@
 #include "data/jpeg_coefficients.h"
 
-#include <cstdio>  // jpeglib.h needs it, and does not include it
-
-#include <jerror.h>
-#include <jpeglib.h>
-
 #include <algorithm>
-#include <csetjmp>
 #include <cstring>
 #include <limits>
 #include <new>
 
 #include "base/error.h"
 #include "data/coefficient_record.h"
+#include "data/jpeg_strict.h"
 
 namespace convoy {
 namespace {
 
-struct Errors {
-  jpeg_error_mgr base;
-  std::jmp_buf escape;
-  bool out_of_memory;
-};
-
-[[noreturn]] void on_error(j_common_ptr info) {
-  auto& errors = *reinterpret_cast<Errors*>(info->err);
-  errors.out_of_memory = errors.base.msg_code == JERR_OUT_OF_MEMORY;
-  std::longjmp(errors.escape, 1);
-}
-
-void on_message(j_common_ptr info, int level) {
-  if (level < 0) on_error(info);  // damage: the bytes stay as they are
-}
-
 struct Reader {
   jpeg_decompress_struct info{};
-  Errors errors{};
+  StrictErrors errors;
   jvirt_barray_ptr* coefficients = nullptr;
-  Reader() {
-    info.err = jpeg_std_error(&errors.base);
-    errors.base.error_exit = on_error;
-    errors.base.emit_message = on_message;
-  }
+  Reader() { info.err = &errors.base; }
   ~Reader() { jpeg_destroy_decompress(&info); }
   Reader(const Reader&) = delete;
 };

@@ -1,16 +1,11 @@
 #include "data/jpeg_rewrite.h"
 
-#include <cstdio>  // jpeglib.h needs it, and does not include it
-
-#include <jerror.h>
-#include <jpeglib.h>
-
-#include <csetjmp>
 #include <cstdlib>
 #include <new>
 
 #include "base/error.h"
 #include "data/jpeg_restarts.h"
+#include "data/jpeg_strict.h"
 
 namespace convoy {
 namespace {
@@ -19,26 +14,10 @@ namespace {
 // a whole.
 constexpr unsigned narrowest = 24, widest = 128;
 
-struct Errors {
-  jpeg_error_mgr base;
-  std::jmp_buf escape;
-  bool out_of_memory;
-};
-
-[[noreturn]] void on_error(j_common_ptr info) {
-  auto& errors = *reinterpret_cast<Errors*>(info->err);
-  errors.out_of_memory = errors.base.msg_code == JERR_OUT_OF_MEMORY;
-  std::longjmp(reinterpret_cast<Errors*>(info->err)->escape, 1);
-}
-
-void on_message(j_common_ptr info, int level) {
-  if (level < 0) on_error(info);  // damage: the bytes stay as they are
-}
-
 struct Rewriter {
   jpeg_decompress_struct from{};
   jpeg_compress_struct to{};
-  Errors errors{};
+  StrictErrors errors;
   // Room for more than what comes out. Should it not be enough, libjpeg's is by malloc; what `bytes` points to is known at the
   // start and at the end alone.
   std::vector<unsigned char> room;
@@ -47,9 +26,7 @@ struct Rewriter {
   bool finished = false;
   explicit Rewriter(size_t encoded)
       : room(2 * encoded + (size_t{1} << 16)), bytes(room.data()), size(room.size()) {
-    from.err = to.err = jpeg_std_error(&errors.base);
-    errors.base.error_exit = on_error;
-    errors.base.emit_message = on_message;
+    from.err = to.err = &errors.base;
   }
   ~Rewriter() {
     jpeg_destroy_compress(&to);
