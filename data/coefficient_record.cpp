@@ -15,7 +15,6 @@ namespace {
 using Bytes = std::span<const std::byte>;
 
 constexpr std::array<unsigned char, 4> magic = {0xcd, 'D', 'C', 'T'};
-constexpr unsigned char version = 1;
 constexpr size_t fixed_bytes = 12;  // before the quantizers
 constexpr size_t least_block_bytes = 3;
 
@@ -26,7 +25,7 @@ template <class T>
   return value;
 }
 
-constexpr int up(int a, int b) { return (a + b - 1) / b; }
+constexpr int divided_up(int a, int b) { return (a + b - 1) / b; }
 
 // A byte of a block says which of eight things are there, which follow without gaps. Eight bytes with what is there at its
 // place: places[mask] are the indices, 8 that of a zero.
@@ -35,16 +34,16 @@ using Sixteen = uint8_t __attribute__((vector_size(16)));
 using Values = int8_t __attribute__((vector_size(8)));
 using Row = int16_t __attribute__((vector_size(16)));
 
-struct Places {
+struct MaskPlaces {
   alignas(64) std::array<std::array<uint8_t, 8>, 256> of{};
-  constexpr Places() {
+  constexpr MaskPlaces() {
     for (unsigned mask = 0; mask < of.size(); ++mask) {
       uint8_t next = 0;
       for (unsigned i = 0; i < 8; ++i) of[mask][i] = (mask >> i & 1) != 0 ? next++ : uint8_t{8};
     }
   }
 };
-constexpr Places places;
+constexpr MaskPlaces places;
 
 [[gnu::always_inline]] inline uint64_t spread(uint64_t packed, unsigned mask) {
   using Pair = uint64_t __attribute__((vector_size(16)));
@@ -77,13 +76,13 @@ struct BlockHead {
   return row_count == 0 ? 0 : std::popcount(masks << (64 - 8 * row_count));
 }
 
-[[gnu::always_inline]] inline const std::byte* behind_block(const std::byte* at) {
+[[gnu::always_inline]] inline ptrdiff_t bytes_of_block(const std::byte* at) {
   const BlockHead head = read_head(at);
   const int values = values_of(load<uint64_t>(at + 3), head.row_count);
-  return at + 3 + head.row_count + (head.wide ? 2 * values : values);
+  return 3 + head.row_count + (head.wide ? 2 * values : values);
 }
 
-// Values of two bytes: seldom. The caller has looked at where they end.
+// Values of two bytes: seldom.
 const std::byte* read_wide(const std::byte* at, uint64_t masks, int16_t* to) {
   for (int i = 0; i < block_size; ++i) {
     if ((masks >> i & 1) == 0) {
@@ -107,27 +106,28 @@ const std::byte* read_wide(const std::byte* at, uint64_t masks, int16_t* to) {
   return at;
 }
 
-// False: the blocks go beyond `end`, behind which record_tail bytes may still be read.
+// False: the blocks go beyond `end`, behind which record_tail bytes may still be read. `at` is at most `end`, always.
 CONVOY_CLONES bool unpack(const std::byte* at, const std::byte* end, int first, int count,
                           int16_t* coefficients) {
   for (int i = 0; i < first; ++i) {
-    if (at >= end) return false;
-    at = behind_block(at);
+    const ptrdiff_t bytes = bytes_of_block(at);
+    if (end - at < bytes) return false;
+    at += bytes;
   }
   for (int i = 0; i < count; ++i, coefficients += block_size) {
-    if (at >= end) return false;
     const BlockHead head = read_head(at);
     const uint64_t masks = spread(load<uint64_t>(at + 3), head.rows);
+    const ptrdiff_t values = std::popcount(masks);
+    if (end - at < 3 + head.row_count + (head.wide ? 2 * values : values)) return false;
     at += 3 + head.row_count;
     if (head.wide) {
-      if (end - at < 2 * std::popcount(masks)) return false;
       at = read_wide(at, masks, coefficients);
     } else {
       at = read_narrow(at, masks, coefficients);
     }
     coefficients[0] = head.dc;
   }
-  return at <= end;
+  return true;
 }
 
 template <class T>
@@ -141,25 +141,25 @@ bool is_coefficient_record(Bytes bytes) {
   return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-void lay_out(CoefficientRecord& record) {
+void lay_out_record(CoefficientRecord& record) {
   size_t at = fixed_bytes + static_cast<size_t>(record.components) * block_size * sizeof(uint16_t);
   for (int c = 0; c < record.components; ++c) {
     auto& component = record.component[static_cast<size_t>(c)];
-    component.width = up(record.width, c == 0 ? 1 : record.across);
-    component.height = up(record.height, c == 0 ? 1 : record.down);
-    component.blocks_across = up(component.width, block_side);
-    component.blocks_down = up(component.height, block_side);
+    component.width = divided_up(record.width, c == 0 ? 1 : record.across);
+    component.height = divided_up(record.height, c == 0 ? 1 : record.down);
+    component.blocks_across = divided_up(component.width, block_side);
+    component.blocks_down = divided_up(component.height, block_side);
     component.rows_at = at;
     at += static_cast<size_t>(component.blocks_down) * sizeof(uint32_t);
   }
   record.header_bytes = at;
 }
 
-void write_header(const CoefficientRecord& record, std::span<std::byte> to) {
+void write_record_header(const CoefficientRecord& record, std::span<std::byte> to) {
   std::memcpy(to.data(), magic.data(), magic.size());
-  const std::array<unsigned char, 4> form = {version, static_cast<unsigned char>(record.components),
-                                             static_cast<unsigned char>(record.across),
-                                             static_cast<unsigned char>(record.down)};
+  const std::array<unsigned char, 4> form = {
+      static_cast<unsigned char>(coefficient_version), static_cast<unsigned char>(record.components),
+      static_cast<unsigned char>(record.across), static_cast<unsigned char>(record.down)};
   std::memcpy(to.data() + 4, form.data(), form.size());
   store(to.data() + 8, static_cast<uint16_t>(record.width));
   store(to.data() + 10, static_cast<uint16_t>(record.height));
@@ -168,13 +168,14 @@ void write_header(const CoefficientRecord& record, std::span<std::byte> to) {
                 record.component[c].quantizers.data(), block_size * sizeof(uint16_t));
 }
 
-CoefficientRecord read_header(Bytes bytes) {
+CoefficientRecord read_record_header(Bytes bytes) {
   ensure(is_coefficient_record(bytes));
   const auto cut_short = [](bool whole) { require(whole, "coefficients: the record is cut short"); };
   cut_short(bytes.size() >= fixed_bytes);
   const auto byte = [&](size_t at) { return std::to_integer<int>(bytes[at]); };
-  require(byte(4) == version, "coefficients: version {} of the record, and only {} is known: pack again",
-          byte(4), version);
+  require(byte(4) == coefficient_version,
+          "coefficients: version {} of the record, and this program knows {}: use the convoy that packed it",
+          byte(4), coefficient_version);
   CoefficientRecord record;
   record.components = byte(5);
   record.across = byte(6);
@@ -185,7 +186,7 @@ CoefficientRecord read_header(Bytes bytes) {
               (record.down == 1 || record.down == 2),
           "coefficients: {} components of {} x {} pixels a sample: the record is damaged", record.components,
           record.across, record.down);
-  lay_out(record);
+  lay_out_record(record);
   uint64_t blocks = 0;
   for (const auto& component : record.component)
     blocks += static_cast<uint64_t>(component.blocks_across) * static_cast<uint64_t>(component.blocks_down);

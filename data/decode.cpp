@@ -76,6 +76,17 @@ void decode_part(std::span<const std::byte> encoded, const Wanted& wanted, Image
   decode(encoded, &wanted, dst, unused);
 }
 
+bool decodes_to(std::span<const std::byte> encoded, const Image& pixels) {
+  try {
+    DecodeReport report;
+    const Image image = decode(encoded, &report);
+    return report.warnings == 0 && image.width == pixels.width && image.height == pixels.height &&
+           image.rgb == pixels.rgb;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 Image decode(std::span<const std::byte> encoded, DecodeReport* report) {
   Image image;
   decode(encoded, image, report);

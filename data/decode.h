@@ -47,6 +47,9 @@ void decode(std::span<const std::byte> encoded, Image& dst, DecodeReport* report
 // below is read, so that damage there is not seen.
 void decode_part(std::span<const std::byte> encoded, const Wanted& wanted, Image& dst);
 
+// Without a warning to exactly these pixels?
+bool decodes_to(std::span<const std::byte> encoded, const Image& pixels);
+
 // The size of a JPEG such as decoders in hardware read: baseline, 8 bits, grey or YCbCr in one scan, with chroma of the usual
 // four samplings (4:4:4, 4:2:2, 4:4:0, 4:2:0). Nothing for any other, and for what is none: decode() reads those, or says why
 // not.

@@ -99,51 +99,56 @@ const uint8_t* chroma_row(const CoefficientRecord& record, const Plane& plane, c
   return room + part.left % record.across;
 }
 
-// One piece of memory for all: planes of samples, two rows of chroma, one row of blocks.
-struct Places {
+// One piece of memory for all that a part takes: planes of samples, two rows of chroma, one row of blocks.
+struct Room {
+  std::array<Window, 3> windows;
   std::array<size_t, 3> plane{};
   std::array<size_t, 2> row{};
   size_t coefficients = 0, end = 0;
 };
 
-Places places_of(const std::array<Window, 3>& windows, int components, const Crop& part) {
-  Places places;
+Room room_for(const CoefficientRecord& record, const Crop& part) {
+  Room room;
   const auto take = [&](size_t bytes) {
-    const size_t at = places.end;
-    places.end += (bytes + 63) / 64 * 64;
+    const size_t at = room.end;
+    room.end += (bytes + 63) / 64 * 64;
     return at;
   };
   int widest = 0;
-  for (size_t c = 0; c < static_cast<size_t>(components); ++c) {
-    const int rows = c == 0 ? 1 : windows[c].down;  // of luma, one at a time
-    places.plane[c] = take(Plane::stride(windows[c]) * block_side * static_cast<size_t>(rows));
-    widest = std::max(widest, windows[c].across);
+  for (size_t c = 0; c < static_cast<size_t>(record.components); ++c) {
+    const Window window = room.windows[c] = window_of(record, c, part);
+    const int rows = c == 0 ? 1 : window.down;  // of luma, one at a time
+    room.plane[c] = take(Plane::stride(window) * block_side * static_cast<size_t>(rows));
+    widest = std::max(widest, window.across);
   }
-  for (size_t& row : places.row) row = take(static_cast<size_t>(part.width) + 3);
-  places.coefficients = take(static_cast<size_t>(widest) * block_size * sizeof(int16_t));
-  return places;
+  for (size_t& row : room.row) row = take(static_cast<size_t>(part.width) + 3);
+  room.coefficients = take(static_cast<size_t>(widest) * block_size * sizeof(int16_t));
+  return room;
 }
 
 }  // namespace
 
 void decode_coefficients(Bytes bytes, const Wanted* wanted, Image& dst) {
-  const CoefficientRecord record = read_header(bytes);
+  const CoefficientRecord record = read_record_header(bytes);
   prepare(dst, record.width, record.height);
-  const Crop part = wanted != nullptr ? (*wanted)(dst.width, dst.height) : Crop{0, 0, dst.width, dst.height};
-  std::array<Window, 3> windows;
-  for (size_t c = 0; c < windows.size(); ++c) windows[c] = window_of(record, c, part);
-  const Places places = places_of(windows, record.components, part);
-  if (dst.room.size() < places.end) dst.room.resize(places.end);
+  const Crop whole{0, 0, dst.width, dst.height},
+      part = wanted != nullptr ? (*wanted)(dst.width, dst.height) : whole;
+  const Room room = room_for(record, part);
+  if (const size_t most = room_for(record, whole).end;
+      dst.room.size() < most) {  // and so never again for this image
+    dst.room.clear();
+    dst.room.resize(most);
+  }
   const auto plane = [&](size_t c) {
-    return Plane(record.component[c], windows[c], dst.room.data() + places.plane[c],
-                 reinterpret_cast<int16_t*>(dst.room.data() + places.coefficients));
+    return Plane(record.component[c], room.windows[c], dst.room.data() + room.plane[c],
+                 reinterpret_cast<int16_t*>(dst.room.data() + room.coefficients));
   };
   Plane luma = plane(0), cb = plane(1), cr = plane(2);
   const bool colour = record.components == 3;
-  if (colour) cb.decode(bytes, windows[1].top, windows[1].down);
-  if (colour) cr.decode(bytes, windows[2].top, windows[2].down);
-  uint8_t *cb_row = dst.room.data() + places.row[0], *cr_row = dst.room.data() + places.row[1];
-  for (int blocks = windows[0].top; blocks < windows[0].top + windows[0].down; ++blocks) {
+  if (colour) cb.decode(bytes, room.windows[1].top, room.windows[1].down);
+  if (colour) cr.decode(bytes, room.windows[2].top, room.windows[2].down);
+  uint8_t *cb_row = dst.room.data() + room.row[0], *cr_row = dst.room.data() + room.row[1];
+  for (int blocks = room.windows[0].top; blocks < room.windows[0].top + room.windows[0].down; ++blocks) {
     luma.decode(bytes, blocks, 1);
     const int end = std::min((blocks + 1) * block_side, part.top + part.height);
     for (int y = std::max(blocks * block_side, part.top); y < end; ++y) {

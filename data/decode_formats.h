@@ -1,5 +1,5 @@
 // The decoders behind decode(): each checks the size in its header with prepare(), then fills dst.rgb.
-// Neither lets a C++ exception pass through C code, nor a longjmp pass over an object with a destructor.
+// None lets a C++ exception pass through C code, nor a longjmp pass over an object with a destructor.
 #pragma once
 
 #include <cstddef>

@@ -78,16 +78,7 @@ std::vector<std::byte> with_restarts(std::span<const std::byte> encoded, const I
   const auto* begin = reinterpret_cast<const std::byte*>(r.bytes);
   std::vector<std::byte> rewritten(begin, begin + r.size);
   if (!read_restart_frame(rewritten)) return {};
-  if (pixels == nullptr) return rewritten;
-  DecodeReport report;
-  try {
-    const Image again = decode(rewritten, &report);
-    if (report.warnings > 0 || again.width != pixels->width || again.height != pixels->height ||
-        again.rgb != pixels->rgb)
-      return {};
-  } catch (const Error&) {
-    return {};
-  }
+  if (pixels != nullptr && !decodes_to(rewritten, *pixels)) return {};
   return rewritten;
 }
 

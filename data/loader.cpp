@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/spans.h"
+#include "data/coefficient_record.h"
 #include "data/loader_order.h"
 #include "data/loader_ring.h"
 #include "data/picture_room.h"
@@ -153,8 +154,10 @@ class DatasetLoader final : public Loader {
       };
       decode_part(state.encoded, std::cref(wanted), state.image);  // by reference: a copy would allocate
     } catch (const Error& error) {  // the bytes are those that were packed, and decoded then
-      fail("{}: cannot be decoded any more: {}; is this another version of the JPEG library? Pack again",
-           dataset_->where(place.sample), error.what());
+      fail("{}: cannot be decoded any more: {}{}", dataset_->where(place.sample), error.what(),
+           is_coefficient_record(state.encoded)
+               ? ""
+               : "; is this another version of the JPEG library? Pack again");
     }
     return view;
   }

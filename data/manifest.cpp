@@ -51,6 +51,7 @@ std::string manifest_text(const Manifest& m) {
                {"source", m.source},
                {"plan", m.plan},
                {"fingerprint", m.fingerprint}};
+  if (!m.jpegs.empty()) json["jpegs"] = m.jpegs;
   if (m.rewritten >= 0) json["rewritten"] = m.rewritten;
   if (!m.quarantine_digest.empty()) json["quarantine_digest"] = m.quarantine_digest;
   json["classes"] = classes;
@@ -83,6 +84,7 @@ Manifest parse_manifest(const std::string& text, const fs::path& path) {
     m.source = json.at("source");
     m.plan = json.at("plan");
     m.fingerprint = json.at("fingerprint");
+    m.jpegs = json.value("jpegs", "");
     m.rewritten = json.value("rewritten", int64_t{-1});
     m.quarantine_digest = json.value("quarantine_digest", "");
     for (const auto& entry : json.at("classes")) {

@@ -25,7 +25,8 @@ struct Manifest {
   int64_t samples = 0;
   uint64_t image_bytes = 0, seed = 0;
   int64_t warnings = 0, quarantined = 0, skipped = 0, duplicates = 0;
-  int64_t rewritten = -1;   // JPEGs written anew; below 0: none was to be
+  std::string jpegs;        // how JPEGs are written anew, name_of(Jpegs); empty: they are not
+  int64_t rewritten = -1;   // how many of them; below 0: none was to be
   std::string source;       // what was packed
   std::string plan;         // digest of all that decides the shards' bytes but the images' own
   std::string fingerprint;  // XXH3-128 over the classes and every record in order: the dataset's identity

@@ -14,6 +14,12 @@
 #include "data/source.h"
 
 namespace convoy {
+
+const char* name_of(Jpegs jpegs) {
+  return jpegs == Jpegs::coefficients      ? "coefficients"
+         : jpegs == Jpegs::restart_markers ? "restart markers"
+                                           : "kept";
+}
 namespace {
 
 using Clock = std::chrono::steady_clock;

@@ -20,6 +20,7 @@ namespace convoy {
 // What becomes of a JPEG: it stays, or is written anew where that changes no pixel, so that a part of it can be decoded alone:
 // with restart markers (jpeg_rewrite.h), or as its coefficients (jpeg_coefficients.h).
 enum class Jpegs { kept, restart_markers, coefficients };
+const char* name_of(Jpegs jpegs);  // "kept", "restart markers", "coefficients"
 
 struct PackOptions {
   std::filesystem::path source;       // folder of class folders or tars, tar of tars, or a flat tar or folder
@@ -27,7 +28,7 @@ struct PackOptions {
   std::filesystem::path devkit_meta;  // meta.mat, the devkit's folder, or its tar.gz
   std::filesystem::path classes;      // class table: a list of wnids, or the folder of a packed dataset
   std::filesystem::path out;
-  int shards = 0;  // 0: one per 256 MiB, at least 8 (1 for under 1,000 images), at most 512
+  int shards = 0;  // 0: one per 256 MiB of the source, at least 8 (1 for under 1,000 images), at most 512
   uint64_t seed = 1;
   bool quarantine = false;  // leave bad images out and list them; otherwise one bad image fails the pack
   int threads = 0;          // per rank; 0: the cores this process may use

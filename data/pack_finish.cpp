@@ -93,7 +93,7 @@ std::string write_quarantine(const PackOptions& options, const std::vector<BadIm
   return digest.hex();
 }
 
-void complain(const PackReport& report, const Source& source, const Log& log) {
+void complain(const PackReport& report, const Source& source, const PackOptions& options, const Log& log) {
   if (report.images_with_warnings > 0)
     log.info(
         "{} images decode with {} warnings (damage that leaves an image); the column `warnings` names them",
@@ -101,7 +101,8 @@ void complain(const PackReport& report, const Source& source, const Log& log) {
   if (report.duplicates > 0) {
     std::string list;
     for (const auto& example : report.duplicate_examples) list += "\n  " + example;
-    log.warn("{} images have the same bytes as another:{}{}", report.duplicates, list,
+    log.warn("{} images have the same bytes as another{}:{}{}", report.duplicates,
+             options.jpegs == Jpegs::kept ? "" : ", as they lie in the shards", list,
              report.duplicates > 10 ? "\n  ..." : "");
   }
   if (!report.quarantined.empty())
@@ -150,7 +151,7 @@ PackReport finish_pack(const PackOptions& options, const PackPlan& plan, const S
     manifest.quarantine_digest = write_quarantine(options, report.quarantined);
     require(report.images > 0, "{}: not one image can be decoded: see {}", options.source.string(),
             quarantine_name);
-    complain(report, source, log);
+    complain(report, source, options, log);
     manifest.samples = report.images;
     manifest.image_bytes = report.image_bytes;
     manifest.seed = plan.seed;
@@ -158,7 +159,10 @@ PackReport finish_pack(const PackOptions& options, const PackPlan& plan, const S
     manifest.quarantined = static_cast<int64_t>(report.quarantined.size());
     manifest.skipped = report.skipped;
     manifest.duplicates = report.duplicates;
-    if (options.jpegs != Jpegs::kept) manifest.rewritten = report.rewritten;
+    if (options.jpegs != Jpegs::kept) {
+      manifest.jpegs = name_of(options.jpegs);
+      manifest.rewritten = report.rewritten;
+    }
     manifest.source = source.description;
     manifest.plan = plan.digest;
     manifest.fingerprint = report.fingerprint;

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "data/coefficient_record.h"
 
 namespace convoy {
 namespace {
@@ -35,8 +36,8 @@ PackPlan plan_pack(const Source& source, const PackOptions& options) {
   plan.order = permutation(static_cast<uint32_t>(source.images.size()), seed, stream_of("pack"));
   Digest digest;
   digest.add(fmt::format("convoy.pack/1 {} {} {}\n", seed, plan.shards, source.classes.size()));
-  if (options.jpegs == Jpegs::restart_markers) digest.add("restart markers\n");
-  if (options.jpegs == Jpegs::coefficients) digest.add("coefficients 1\n");
+  if (options.jpegs != Jpegs::kept) digest.add(fmt::format("{}\n", name_of(options.jpegs)));
+  if (options.jpegs == Jpegs::coefficients) digest.add(fmt::format("version {}\n", coefficient_version));
   for (size_t i = 0; i < source.classes.wnids.size(); ++i)
     digest.add(source.classes.wnids[i] + "\t" + source.classes.names[i] + "\n");
   for (const auto& image : source.images) {

@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "data/coefficient_record.h"
 #include "data/decode.h"
 #include "data/jpeg_coefficients.h"
 #include "data/jpeg_rewrite.h"
@@ -261,6 +262,8 @@ class Maker {
     reader_.read(image(i), state.encoded);
     DecodeReport report;
     try {
+      require(!is_coefficient_record(state.encoded),
+              "it is a record of a packed set, a JPEG's coefficients: pack the JPEG that it came from");
       decode(state.encoded, state.image, &report);
       if (anew_ && report.warnings == 0) write_anew(state);
     } catch (const Error& error) {

@@ -19,7 +19,8 @@ void add_device_input(CLI::App& command, std::string& word) {
       .add_option(
           "--device-input", word,
           "what a GPU does with images. none: the host prepares them; resize: it resizes, mirrors and normalizes "
-          "what the host decodes, to the same bits; decode: it decodes as well, by nvJPEG, to others")
+          "what the host decodes, to the same bits; decode: it decodes as well, by nvJPEG, to others "
+          "(but for what it cannot read, coefficients of JPEGs among it)")
       ->capture_default_str()
       ->check(one_of({words.begin(), words.end()}));
 }

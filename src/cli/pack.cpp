@@ -40,6 +40,7 @@ Json report_json(const PackReport& report, const PackOptions& options) {
           {"fingerprint", report.fingerprint},
           {"decoder_warnings", report.warnings},
           {"skipped", report.skipped},
+          {"jpegs", name_of(options.jpegs)},
           {"rewritten", report.rewritten},
           {"duplicates", report.duplicates},
           {"left_out", left_out},
@@ -58,12 +59,14 @@ int forecast(const Flags& flags, const Log& log) {
                      {"classes", f.classes},
                      {"shards", f.shards},
                      {"image_bytes", f.image_bytes},
+                     {"jpegs", name_of(flags.options.jpegs)},
                      {"skipped", f.skipped}});
   else
     fmt::print(
-        "would decode {} images of {} classes ({} to {} each), {}, from {}, and pack them into {} shards in {}; "
+        "would decode {} images of {} classes ({} to {} each), {}, from {}, and pack them into {} shards in {}{}; "
         "nothing is written\n",
-        f.images, f.classes, *fewest, *most, human_bytes(f.image_bytes), f.source, f.shards, out);
+        f.images, f.classes, *fewest, *most, human_bytes(f.image_bytes), f.source, f.shards, out,
+        flags.options.jpegs == Jpegs::coefficients ? ", JPEGs as coefficients: about twice these bytes" : "");
   return 0;
 }
 
@@ -86,7 +89,8 @@ void print_report(const PackReport& report, const PackOptions& options) {
   if (report.skipped > 0)
     fmt::print("  {} entries of the source are no images and were skipped\n", report.skipped);
   if (report.duplicates > 0) {
-    fmt::print("  {} images are byte for byte the same as another\n", report.duplicates);
+    fmt::print("  {} images are byte for byte the same as another{}\n", report.duplicates,
+               options.jpegs == Jpegs::kept ? "" : ", as they lie in the shards");
     for (const std::string& example : report.duplicate_examples) fmt::print("    {}\n", example);
   }
   for (const BadImage& bad : report.quarantined)
@@ -95,9 +99,8 @@ void print_report(const PackReport& report, const PackOptions& options) {
 
 int pack_images(Flags flags, Communicator& comm) {
   flags.options.quarantine = flags.on_bad == "quarantine";
-  flags.options.jpegs = flags.coefficients      ? Jpegs::coefficients
-                        : flags.restart_markers ? Jpegs::restart_markers
-                                                : Jpegs::kept;
+  if (flags.restart_markers) flags.options.jpegs = Jpegs::restart_markers;
+  if (flags.coefficients) flags.options.jpegs = Jpegs::coefficients;
   const Log log = flags.voice.log(comm.rank(), comm.host());
   if (flags.dry_run) return comm.rank() == 0 ? forecast(flags, log) : 0;
   const PackReport report = pack(flags.options, comm, log);
@@ -134,21 +137,22 @@ void add_pack(CLI::App& app, Context& context) {
   command->add_option("--classes", o.classes, "class table: the packed training set, or a list of wnids")
       ->type_name("FOLDER");
   command->add_option("--seed", o.seed, "of the shuffle over all shards")->capture_default_str();
-  command->add_option("--shards", o.shards, "number of shards (default: by size, about 256 MiB each)")
+  command->add_option("--shards", o.shards, "number of shards (default: one per 256 MiB of the source)")
       ->check(CLI::Range(0, 65536));
   command
       ->add_option("--on-bad", flags->on_bad,
                    "an image that does not decode: fail, or quarantine (leave out and list)")
       ->capture_default_str()
       ->check(one_of({"fail", "quarantine"}));
-  auto* markers =
-      command->add_flag("--restart-markers", flags->restart_markers,
-                        "write JPEGs anew without loss so that training decodes no more than its crops: the same "
-                        "pixels, other bytes (and so another fingerprint), no EXIF");
+  auto* markers = command->add_flag(
+      "--restart-markers", flags->restart_markers,
+      "write JPEGs anew without loss so that training decodes no more than its crops: the same "
+      "pixels, other bytes (and so another fingerprint), no EXIF");
   command
-      ->add_flag("--coefficients", flags->coefficients,
-                 "write JPEGs as their DCT coefficients: the same pixels, decoded much faster, about twice the bytes, "
-                 "and nothing but convoy reads them")
+      ->add_flag(
+          "--coefficients", flags->coefficients,
+          "write JPEGs as their DCT coefficients: the same pixels, decoded much faster, about twice the bytes, "
+          "and nothing but convoy reads them")
       ->excludes(markers);
   command->add_option("--threads", o.threads, "decoder threads of each rank (default: its cores)");
   command->add_flag("--dry-run", flags->dry_run, "say what would be packed; write nothing");

@@ -214,6 +214,20 @@ class Output(ConvoyTest):
         manifest = json.loads((self.folder / "packed/dataset.json").read_text())
         self.assertEqual(packed["fingerprint"], manifest["fingerprint"])
 
+    def test_pack_writes_jpegs_as_it_is_told(self):
+        source, sizes = self.folder / "images/train", {}
+        for jpegs, flags in (("kept", ()), ("restart markers", ("--restart-markers",)), ("coefficients", ("--coefficients",))):
+            out = self.folder / f"packed {jpegs}"
+            packed = json.loads(output("pack", source, "--out", out, *flags, "--json", "--quiet"))
+            self.assertEqual((packed["jpegs"], packed["rewritten"]), (jpegs, 48 if flags else 0))
+            manifest = json.loads((out / "dataset.json").read_text())
+            self.assertEqual((manifest.get("jpegs", "kept"), manifest.get("rewritten", 0)), (jpegs, packed["rewritten"]))
+            sizes[jpegs] = packed["image_bytes"]
+            self.assertIn(b"\xcdDCT" if jpegs == "coefficients" else b"\xff\xd8\xff", next(out.glob("shard-*.h5")).read_bytes())
+        self.assertEqual(len(set(sizes.values())), 3)
+        self.nothing_written("pack", source, "--out", "other", "--dry-run", "--coefficients", says=["about twice"])
+        self.refused(64, "pack", source, "--out", "other", "--coefficients", "--restart-markers", says="excludes")
+
     def test_verify_in_json(self):
         whole, torn = self.folder / "set/val", self.folder / "torn"
         shutil.copytree(whole, torn)

@@ -29,9 +29,9 @@ Bytes record_of(const std::vector<Block>& blocks) {
   record.height = block_side;
   record.components = 1;
   record.component[0].quantizers.fill(1);
-  lay_out(record);
+  lay_out_record(record);
   Bytes bytes(record.header_bytes + blocks.size() * most_block_bytes);
-  write_header(record, bytes);
+  write_record_header(record, bytes);
   const auto begin = static_cast<uint32_t>(record.header_bytes);
   std::memcpy(bytes.data() + record.component[0].rows_at, &begin, sizeof begin);
   size_t size = record.header_bytes;
@@ -43,7 +43,7 @@ Bytes record_of(const std::vector<Block>& blocks) {
 
 std::vector<Block> blocks_of(const Bytes& bytes, int first, int count) {
   std::vector<Block> blocks(static_cast<size_t>(count));
-  read_blocks(bytes, read_header(bytes).component[0], 0, first, count, blocks.data()->data());
+  read_blocks(bytes, read_record_header(bytes).component[0], 0, first, count, blocks.data()->data());
   return blocks;
 }
 
@@ -174,7 +174,42 @@ TEST_CASE("a record of coefficients that is damaged ends in an error or in pixel
       bad[at] ^= std::byte(with);
       refused += !ends_well(bad);
     }
-  CHECK(refused > 20);  // the header's and the index's
+  CHECK(refused > 24);  // more than the first eight bytes'
+}
+
+TEST_CASE("what a damaged record of coefficients is refused for") {
+  Block dense;
+  dense.fill(1000);
+  const Bytes good = record_of({dense, dense, dense});
+  const CoefficientComponent grey = read_record_header(good).component[0];
+  std::array<int16_t, size_t{3} * block_size> blocks;
+  const auto read = [&](const Bytes& bytes, int first, int count) {
+    read_blocks(bytes, grey, 0, first, count, blocks.data());
+  };
+  const auto with = [&](size_t at, uint64_t value, size_t size) {
+    Bytes bad = good;
+    std::memcpy(bad.data() + at, &value, size);
+    return bad;
+  };
+  CHECK_NOTHROW(read(good, 0, 3));
+  const auto beyond = Catch::Contains("row 0 of the blocks goes beyond the record");
+  for (const uint64_t begin :
+       {uint64_t{0xffffffff}, good.size(), good.size() - record_tail + 1, good.size() - record_tail})
+    CHECK_THROWS_WITH(read(with(grey.rows_at, begin, 4), 0, 1), beyond);
+  Bytes cut = good;  // the last block lacks its last byte
+  cut.erase(cut.end() - record_tail - 1);
+  CHECK_NOTHROW(read(cut, 0, 2));
+  CHECK_THROWS_WITH(read(cut, 0, 3), beyond);
+  CHECK_THROWS_WITH(read(cut, 2, 1), beyond);
+  cut.resize(cut.size() - 137);  // nor anything of it
+  cut.resize(cut.size() - 50);
+  CHECK_THROWS_WITH(read(cut, 2, 1), beyond);  // what is passed over ends beyond, too
+
+  CHECK_THROWS_WITH(decode(with(4, 2, 1)), Catch::Contains("version 2") && Catch::Contains("use the convoy"));
+  CHECK_THROWS_WITH(decode(with(5, 2, 1)), Catch::Contains("2 components"));
+  CHECK_THROWS_WITH(decode(with(6, 0, 1)), Catch::Contains("damaged"));
+  CHECK_THROWS_WITH(decode(with(8, 0xffffffff, 4)), Catch::Contains("cut short"));  // 65,535 x 65,535 pixels
+  CHECK_THROWS_WITH(decode(with(8, 0, 2)), Catch::Contains("nothing to see"));
 }
 
 TEST_CASE("real images as coefficients have the same pixels, and so have their parts") {

@@ -69,6 +69,8 @@ TEST_CASE("pack: JPEGs written anew change bytes, and neither pixels nor order")
                 b = Dataset::open(bench.path("anew"), bench.comm);
   CHECK(a.manifest().rewritten == -1);
   CHECK(b.manifest().rewritten == 28);
+  CHECK(a.manifest().jpegs.empty());
+  CHECK(b.manifest().jpegs == name_of(jpegs));
   CHECK(b.manifest().image_bytes == anew_report.image_bytes);
   int anew = 0;
   for (int64_t i = 0; i < 30; ++i) {
@@ -129,6 +131,17 @@ TEST_CASE("pack: bad images are left out of a set written anew, too") {
   CHECK(again.kept_shards == 3);
   CHECK(again.rewritten == 28);
   CHECK(fixtures::contents(bench.path("anew")) == before);
+}
+
+TEST_CASE("pack: records of coefficients are no source") {
+  Bench bench;
+  pack(bench.options("anew", Jpegs::coefficients), bench.comm, Log());
+  const Dataset set = Dataset::open(bench.path("anew"), bench.comm);
+  Bytes record;
+  for (int64_t i = 0; i < set.samples() && !is_coefficient_record(record); ++i) set.read(i, record);
+  fixtures::write_bytes(bench.path("set/n00000003/record.JPEG"), record);
+  CHECK_THROWS_WITH(pack(bench.options("again", Jpegs::kept), bench.comm, Log()),
+                    Catch::Contains("pack the JPEG that it came from"));
 }
 
 }  // namespace convoy

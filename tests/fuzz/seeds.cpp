@@ -28,7 +28,7 @@ void write_coefficients(const std::filesystem::path& folder) {
     record.components = components;
     record.across = across;
     record.down = down;
-    lay_out(record);
+    lay_out_record(record);
     std::vector<std::byte> bytes(record.header_bytes);
     for (auto& component : record.component) component.quantizers.fill(3);
     for (size_t c = 0; c < static_cast<size_t>(components); ++c)
@@ -45,7 +45,7 @@ void write_coefficients(const std::filesystem::path& folder) {
           bytes.resize(bytes.size() - most_block_bytes + put_block(block.data(), to));
         }
       }
-    write_header(record, bytes);
+    write_record_header(record, bytes);
     bytes.resize(bytes.size() + record_tail);
     replace_file(folder / fmt::format("{}-{}x{}", components, across, down),
                  {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
