@@ -29,7 +29,6 @@ constexpr int divided_up(int a, int b) { return (a + b - 1) / b; }
 
 // A byte of a block says which of eight things are there, which follow without gaps. Eight bytes with what is there at its
 // place: places[mask] are the indices, 8 that of a zero.
-using Eight = uint8_t __attribute__((vector_size(8)));
 using Sixteen = uint8_t __attribute__((vector_size(16)));
 using Values = int8_t __attribute__((vector_size(8)));
 using Row = int16_t __attribute__((vector_size(16)));

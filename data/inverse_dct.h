@@ -1,5 +1,5 @@
 // From a row of blocks of quantized DCT coefficients to samples: the "slow integer" inverse transform of libjpeg, whose
-// rounding is what JPEGs look like nearly everywhere. One of Loeffler, Ligtenberg and Moschytz's (ICASSP 1989) with 11
+// rounding is what JPEGs look like nearly everywhere. One of Loeffler, Ligtenberg and Moschytz's (ICASSP 1989) with 12
 // multiplications of 13 fractional bits, columns before rows, two fractional bits kept between them.
 #pragma once
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -213,31 +212,8 @@ TEST_CASE("what a damaged record of coefficients is refused for") {
 }
 
 TEST_CASE("real images as coefficients have the same pixels, and so have their parts") {
-  const auto root = fixtures::real_data("real images as coefficients");
-  if (root.empty()) return;
-  Random random(26, stream_of("real coefficients"));
-  int images = 0, written = 0;
-  for (const char* folder : {"imagenet100", "jpeg-quirks"})
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
-      if (!entry.is_regular_file()) continue;
-      const Bytes bytes = fixtures::read_bytes(entry.path());
-      Image whole;
-      try {
-        decode(bytes, whole);
-      } catch (const Error&) {
-        continue;
-      }
-      ++images;
-      const Bytes record = as_coefficients(bytes, &whole);
-      if (record.empty()) continue;
-      ++written;
-      INFO(entry.path());
-      REQUIRE(decode(record).rgb == whole.rgb);
-      for (int i = 0; i < 5; ++i)
-        REQUIRE(same_part(whole, record, random_part(whole.width, whole.height, random)));
-    }
-  CHECK(images > 100);
-  CHECK(written > images * 8 / 10);
+  fixtures::check_real_images("real images as coefficients", Random(26, stream_of("real coefficients")), 5,
+                              as_coefficients);
 }
 
 }  // namespace convoy

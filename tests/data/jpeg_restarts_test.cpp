@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -142,31 +141,8 @@ TEST_CASE("bytes are left alone where pixels would change, that are no JPEG, or 
 }
 
 TEST_CASE("real images written anew have the same pixels, and so have their parts") {
-  const auto root = fixtures::real_data("real images with restart markers");
-  if (root.empty()) return;
-  Random random(13, stream_of("real restarts"));
-  int images = 0, rewritten = 0;
-  for (const char* folder : {"imagenet100", "jpeg-quirks"})
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
-      if (!entry.is_regular_file()) continue;
-      const Bytes bytes = fixtures::read_bytes(entry.path());
-      Image whole;
-      try {
-        decode(bytes, whole);
-      } catch (const Error&) {
-        continue;
-      }
-      ++images;
-      const Bytes again = with_restarts(bytes, &whole);
-      if (again.empty()) continue;
-      ++rewritten;
-      INFO(entry.path());
-      REQUIRE(decode(again).rgb == whole.rgb);
-      for (int i = 0; i < 3; ++i)
-        REQUIRE(same_part(whole, again, random_part(whole.width, whole.height, random)));
-    }
-  CHECK(images > 100);
-  CHECK(rewritten > images * 8 / 10);
+  fixtures::check_real_images("real images with restart markers", Random(13, stream_of("real restarts")), 3,
+                              with_restarts);
 }
 
 }  // namespace convoy

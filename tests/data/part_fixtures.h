@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "decode_fixtures.h"
 
@@ -58,5 +61,35 @@ struct Sampling {
 };
 inline constexpr Sampling samplings[] = {{1, 1, 1}, {3, 1, 1}, {3, 2, 1}, {3, 1, 2}, {3, 2, 2},
                                          {3, 4, 1}, {3, 1, 4}, {3, 4, 2}, {4, 1, 1}, {4, 2, 2}};
+
+// Every real image that decodes: `write_anew` gives bytes with the same pixels, whole and in `parts` parts each, or none; nearly
+// always some.
+template <class WriteAnew>
+void check_real_images(const std::string& what, Random random, int parts, const WriteAnew& write_anew) {
+  const auto root = real_data(what);
+  if (root.empty()) return;
+  int images = 0, written = 0;
+  for (const char* folder : {"imagenet100", "jpeg-quirks"})
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
+      if (!entry.is_regular_file()) continue;
+      const Bytes bytes = read_bytes(entry.path());
+      Image whole;
+      try {
+        decode(bytes, whole);
+      } catch (const Error&) {
+        continue;
+      }
+      ++images;
+      const Bytes anew = write_anew(bytes, &whole);
+      if (anew.empty()) continue;
+      ++written;
+      INFO(entry.path());
+      REQUIRE(decode(anew).rgb == whole.rgb);
+      for (int i = 0; i < parts; ++i)
+        REQUIRE(same_part(whole, anew, random_part(whole.width, whole.height, random)));
+    }
+  CHECK(images > 100);
+  CHECK(written > images * 8 / 10);
+}
 
 }  // namespace convoy::fixtures
