@@ -56,7 +56,9 @@ class Bench {
       : flags_(flags),
         comm_(comm),
         experiment_(parse_experiment(flags.job, flags.overrides)),
-        affinity_(place(comm, {.threads = flags.threads, .allow_overlap = flags.oversubscribe})),
+        affinity_(place(comm, {.threads = flags.threads,
+                               .allow_overlap = flags.oversubscribe,
+                               .flush_denormals = flushes_denormals(experiment_)})),
         backend_(make_backend(flags.backend, affinity_.threads, turn_on_host(comm, flags.backend),
                               precision_of(experiment_), input_of(flags.device_input))),
         optimizer_(make_optimizer(experiment_.optimizer)) {}

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "backends/registry.h"
+#include "base/denormals.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "cli/commands.h"
@@ -112,6 +113,7 @@ class Side {
         convolutions_(problem.model.experiment.precision.convolutions),
         backend_(make_backend(backend, threads)),
         arena_(program_.graph, program_.layout, 0, [&](size_t bytes) { return backend_->allocate(bytes); }) {
+    flush_denormals(flushes_denormals(problem.model.experiment));
     std::ranges::copy(problem.arena->weights(), arena_.weights().begin());
     arena_.weights_changed();
     plan_ = backend_->compile(program_, arena_,

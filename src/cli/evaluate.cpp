@@ -105,8 +105,9 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
   if (missing[0] == 0) check_pair(Dataset::open(experiment.data.train, comm), *dataset);
   const Program program =
       lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});
-  const Affinity affinity =
-      place(comm, AffinityOptions{.threads = flags.threads, .allow_overlap = flags.oversubscribe});
+  const Affinity affinity = place(comm, {.threads = flags.threads,
+                                         .allow_overlap = flags.oversubscribe,
+                                         .flush_denormals = flushes_denormals(experiment)});
   for (const std::string& line : affinity.map) log.detail("{}", line);
   const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend),
                                     precision_of(experiment));

@@ -15,7 +15,8 @@ namespace convoy {
 struct AffinityOptions {
   int threads =
       0;  // a rank; 0: as many as it has cores, but for two of 32 or more; the same number on every rank
-  bool allow_overlap = false;  // --oversubscribe: take what there is and bind nothing
+  bool allow_overlap = false;    // --oversubscribe: take what there is and bind nothing
+  bool flush_denormals = false;  // base/denormals.h, on every thread that computes
 };
 
 struct RankCores {
@@ -53,8 +54,9 @@ struct Affinity {
   std::vector<std::string> warnings;  // of all hosts, each once
 };
 
-// Collective. Reads bindings and machine, plans, sets OpenMP's thread count and binds its threads to their cores. The
-// calling thread stays on all cores of its rank: threads that it starts later (readers, progress) inherit that.
+// Collective. Reads bindings and machine, plans, sets OpenMP's thread count, binds its threads to their cores and sets their
+// floating-point environment. The calling thread stays on all cores of its rank: threads that it starts later (readers,
+// progress) inherit that, and the environment.
 Affinity place(Communicator& communicator, const AffinityOptions& options);
 
 // Collective: how many lower ranks of this rank's host are of the same kind (compute with the same backend).

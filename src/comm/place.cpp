@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/denormals.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "comm/affinity.h"
@@ -30,6 +31,13 @@ std::vector<std::vector<int>> units_by_thread(const Machine& machine, const std:
   return units;
 }
 
+// This thread, and OpenMP's, which may have been started before.
+void set_denormals(bool flush, int threads) {
+  flush_denormals(flush);
+#pragma omp parallel num_threads(threads)
+  flush_denormals(flush);
+}
+
 }  // namespace
 
 Affinity place(Communicator& communicator, const AffinityOptions& options) {
@@ -48,6 +56,11 @@ Affinity place(Communicator& communicator, const AffinityOptions& options) {
   result.threads = plan.threads;
   omp_set_dynamic(0);
   omp_set_num_threads(plan.threads);
+  set_denormals(options.flush_denormals, plan.threads);
+  if (options.flush_denormals && !flushes_denormals())
+    plan.warnings.emplace_back(
+        "this processor cannot take denormal numbers for zero: it computes with them, as with "
+        "precision.denormals = \"keep\"");
   const auto mine = std::ranges::find(plan.ranks, communicator.rank(), &RankCores::rank);
   const auto teams_units = units_by_thread(result.machine, mine->cores, plan);
   if (plan.bind) bind_team(teams_units);

@@ -126,6 +126,9 @@ struct PrecisionOptions {
   std::string activations = "f32";  // or "tf32", "bf16", "fp16"
   // f32: "winograd" allows 3 x 3 convolutions in fewer products, with other rounding, where the backend has them (Lavin and Gray 2015).
   std::string convolutions = "direct";
+  // Numbers that the host's f32 can only hold with less precision, below 1.2e-38: "flush" takes them for zero, "keep"
+  // computes with them, on CPUs up to a hundred times slower (base/denormals.h). GPUs keep them, at full speed.
+  std::string denormals = "flush";
   // fp16 (train/loss_scale.h): a power of two; 0: dynamic, doubled after growth_steps without an overflow.
   double loss_scale = 0;
   int64_t growth_steps = 2000;
@@ -168,7 +171,7 @@ std::string resolved_toml(const Experiment& experiment);
 
 // What the bits depend on, one "section.key = value" a line, and its 32-digit hash. Not in it: name,
 // description, source, published, paths, train.evaluate_every, train.bucket_mib, keys that the chosen parts do
-// not read, and what every run had before the key was: allreduce.wire = "f32", no train.weights.
+// not read, and what every run had before the key was: allreduce.wire = "f32", precision.denormals = "keep".
 std::string arithmetic(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
 std::string hash(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
 

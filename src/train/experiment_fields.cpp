@@ -227,6 +227,11 @@ void visit_precision(PrecisionOptions& p, const Visit& visit) {
          .choices = {"direct", "winograd"},
          .unread = unless(p.activations == "f32", "precision.activations = \"f32\""),
          .absent = "\"direct\""});
+  visit({.section = "precision",
+         .key = "denormals",
+         .slot = &p.denormals,
+         .choices = {"flush", "keep"},
+         .absent = "\"keep\""});
   const std::string of_fp16 = unless(p.activations == "fp16", "precision.activations = \"fp16\"");
   visit({"precision", "loss_scale", &p.loss_scale, at_least(0), {}, of_fp16});
   visit({"precision",

@@ -22,6 +22,8 @@ Precision precision_of(const Experiment& experiment) {
   return Precision::f32;
 }
 
+bool flushes_denormals(const Experiment& experiment) { return experiment.precision.denormals == "flush"; }
+
 CompileOptions compile_options_of(const Experiment& experiment, CompileOptions options) {
   options.winograd = experiment.precision.convolutions == "winograd";
   return options;

@@ -16,6 +16,8 @@ size_t bucket_bytes(const Experiment& experiment);
 Wire wire_of(const Experiment& experiment);
 // What its activations are held in, for the backend.
 Precision precision_of(const Experiment& experiment);
+// Whether the host takes denormal numbers for zero, for place().
+bool flushes_denormals(const Experiment& experiment);
 // What its plans may do, with `options`' other choices.
 CompileOptions compile_options_of(const Experiment& experiment, CompileOptions options = {});
 // "", or a sentence where a plan does nothing of what they may: results name what was asked for.

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/denormals.h"
 #include "base/file.h"
 #include "train/experiment_fields.h"
 #include "train/run_directory.h"
@@ -201,6 +202,7 @@ Json Result::numerics() const {
   Json json{{"claim", or_null(known_.claim)},
             {"precision", experiment_.precision.activations},
             {"convolutions", experiment_.precision.convolutions},
+            {"denormals", flushes_denormals() ? "flush" : "keep"},  // as this rank's host does
             {"weights_xxh3_at", nullptr},
             {"final_weights_xxh3", or_null(known_.digest)}};
   json["weights_xxh3_at"] = std::move(digests);

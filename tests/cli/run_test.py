@@ -50,6 +50,19 @@ class Run(ConvoyTest):
         self.assertEqual(code, 0, out)
         self.assertIn("bitwise equal", out)
 
+    def test_denormal_numbers_are_flushed_on_every_rank_or_kept_and_the_result_says_which(self):
+        # At a rate of 1e-37 what starts at zero (biases, batch norm's beta) becomes denormal, and nothing else moves.
+        digests = {}
+        for denormals in ("flush", "keep"):
+            more = ["--set", f"precision.denormals={denormals}", "--set", "schedule.rate=1e-37", "--set", "optimizer.momentum=0"]
+            one, two, four = (self.train(f"{denormals}{ranks}", *more, ranks=ranks)["numerics"] for ranks in (0, 2, 4))
+            self.assertEqual(one["denormals"], denormals)
+            self.assertEqual(one["final_weights_xxh3"], two["final_weights_xxh3"])
+            self.assertEqual(one["final_weights_xxh3"], four["final_weights_xxh3"])
+            digests[denormals] = one["final_weights_xxh3"]
+        self.assertNotEqual(digests["flush"], digests["keep"])
+        self.assertEqual(self.result("whole")["numerics"]["denormals"], "flush")
+
     def test_ranks_may_share_unevenly_and_a_resumed_run_shares_as_before(self):
         uneven = ["--road", "library", "--shares", "3,1"]
         straight = self.train("uneven", *uneven, ranks=2)

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "train/experiment_fields.h"
 #include "train/network.h"
+#include "train/port_options.h"
 
 namespace convoy {
 namespace {
@@ -220,6 +221,15 @@ TEST_CASE("warm-ups and factors that cannot be are refused") {
             .find("divides by the rate") != std::string::npos);
   CHECK(refusal(job, {"optimizer.epsilon=0", "optimizer.kind=rmsprop-warmup"}).find("must be above 0") !=
         std::string::npos);
+}
+
+TEST_CASE("denormals are flushed unless kept, which is the hash of jobs from before the key") {
+  CHECK(flushes_denormals(parse(job)));
+  CHECK(arithmetic(parse(job), {}, {}).find("precision.denormals = \"flush\"") != std::string::npos);
+  const Experiment kept = parse(job, {"precision.denormals=keep"});
+  CHECK_FALSE(flushes_denormals(kept));
+  CHECK(arithmetic(kept, {}, {}).find("denormals") == std::string::npos);
+  CHECK(hash(kept, {}, {}) != hash(parse(job), {}, {}));
 }
 
 TEST_CASE("the wire of the allreduce: formats, a scale that is a power of two, and f32's old hash") {
