@@ -1,6 +1,7 @@
 #include "data/manifest.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/error.h"
@@ -22,6 +23,17 @@ std::string digest_of(const std::string& text, size_t at) {
   Digest digest;
   digest.add(with_digits(text, at, std::string(32, '0')));
   return digest.hex();
+}
+
+// A number of a file that may say anything: the library itself would turn 1e35 into an integer.
+template <class T>
+void read_whole(T& into, const Json& json, const char* key, const fs::path& path) {
+  const Json& found = json.at(key);
+  require(found.is_number_unsigned() ? std::in_range<T>(found.get<uint64_t>())
+                                     : found.is_number_integer() && std::in_range<T>(found.get<int64_t>()),
+          "{} cannot be read as a dataset: its {} is {}, which is no whole number in range; pack again",
+          path.string(), key, found.dump(-1, ' ', true, Json::error_handler_t::replace));
+  into = found.get<T>();
 }
 
 size_t digits_at(const std::string& text) {
@@ -74,26 +86,28 @@ Manifest parse_manifest(const std::string& text, const fs::path& path) {
     require(found == schema,
             "{} has schema {}, but this program reads {}: use the matching version or pack again",
             path.string(), found, schema);
-    m.samples = json.at("samples");
-    m.image_bytes = json.at("image_bytes");
-    m.warnings = json.at("warnings");
-    m.quarantined = json.at("quarantined");
-    m.skipped = json.at("skipped");
-    m.duplicates = json.at("duplicates");
-    m.seed = json.at("seed");
+    read_whole(m.samples, json, "samples", path);
+    read_whole(m.image_bytes, json, "image_bytes", path);
+    read_whole(m.warnings, json, "warnings", path);
+    read_whole(m.quarantined, json, "quarantined", path);
+    read_whole(m.skipped, json, "skipped", path);
+    read_whole(m.duplicates, json, "duplicates", path);
+    read_whole(m.seed, json, "seed", path);
     m.source = json.at("source");
     m.plan = json.at("plan");
     m.fingerprint = json.at("fingerprint");
     m.jpegs = json.value("jpegs", "");
-    m.rewritten = json.value("rewritten", int64_t{-1});
+    if (json.contains("rewritten")) read_whole(m.rewritten, json, "rewritten", path);
     m.quarantine_digest = json.value("quarantine_digest", "");
     for (const auto& entry : json.at("classes")) {
       m.classes.wnids.push_back(entry.at("wnid"));
       m.classes.names.push_back(entry.at("name"));
-      m.histogram.push_back(entry.at("samples"));
+      read_whole(m.histogram.emplace_back(), entry, "samples", path);
     }
     for (const auto& entry : json.at("shards")) {
-      ShardEntry shard{entry.at("file"), entry.at("bytes"), entry.at("samples"), entry.at("digest")};
+      ShardEntry shard{.file = entry.at("file"), .digest = entry.at("digest")};
+      read_whole(shard.bytes, entry, "bytes", path);
+      read_whole(shard.samples, entry, "samples", path);
       require(fs::path(shard.file).filename() == shard.file && !shard.file.empty(),
               "{} names the shard \"{}\", which is no plain file name", path.string(), shard.file);
       m.shards.push_back(std::move(shard));

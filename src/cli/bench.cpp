@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "backends/registry.h"
+#include "base/denormals.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/bench_layers.h"
@@ -58,7 +59,7 @@ class Bench {
         experiment_(parse_experiment(flags.job, flags.overrides)),
         affinity_(place(comm, {.threads = flags.threads,
                                .allow_overlap = flags.oversubscribe,
-                               .flush_denormals = flushes_denormals(experiment_)})),
+                               .flush_denormals = flushes_denormals(experiment_, {flags.backend})})),
         backend_(make_backend(flags.backend, affinity_.threads, turn_on_host(comm, flags.backend),
                               precision_of(experiment_), input_of(flags.device_input))),
         optimizer_(make_optimizer(experiment_.optimizer)) {}
@@ -82,6 +83,7 @@ class Bench {
     return {{"date", utc_now()},
             {"precision", name_of(precision_of(experiment_))},
             {"convolutions", experiment_.precision.convolutions},
+            {"denormals", flushes_denormals() ? "flush" : "keep"},
             {"host_name", comm_.host()},
             {"executable", "convoy"},
             {"num_cpus", std::thread::hardware_concurrency()},

@@ -38,7 +38,7 @@ int calibrate(const Flags& flags, Communicator& comm) {
   const Experiment experiment = parse_experiment(flags.job, flags.overrides);
   const Affinity affinity = place(comm, {.threads = flags.threads,
                                          .allow_overlap = flags.oversubscribe,
-                                         .flush_denormals = flushes_denormals(experiment)});
+                                         .flush_denormals = flushes_denormals(experiment, {flags.backend})});
   const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend),
                                     precision_of(experiment));
   const auto hosts = comm.gather(comm.host());

@@ -8,7 +8,6 @@
 #include <optional>
 
 #include "backends/registry.h"
-#include "base/denormals.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "cli/commands.h"
@@ -113,12 +112,14 @@ class Side {
         convolutions_(problem.model.experiment.precision.convolutions),
         backend_(make_backend(backend, threads)),
         arena_(program_.graph, program_.layout, 0, [&](size_t bytes) { return backend_->allocate(bytes); }) {
-    flush_denormals(flushes_denormals(problem.model.experiment));
+    const bool flush = flushes_denormals(problem.model.experiment, {backend});
+    set_denormals(flush, backend_->device().threads);
     std::ranges::copy(problem.arena->weights(), arena_.weights().begin());
     arena_.weights_changed();
     plan_ = backend_->compile(program_, arena_,
                               compile_options_of(problem.model.experiment, {.keep_values = true}));
     plan_->train(problem.batch, [](BucketId, Event) {});
+    set_denormals(false, backend_->device().threads);  // what is compared is every bit
   }
   std::string title() const {
     return text_of(backend_->device()) + (convolutions_ == "direct" ? "" : ", " + convolutions_);

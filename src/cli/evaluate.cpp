@@ -107,7 +107,7 @@ int evaluate_run(const Flags& flags, Communicator& comm) {
       lower(graph, experiment.minibatch.images, {Mode::inference, bucket_bytes(experiment), false});
   const Affinity affinity = place(comm, {.threads = flags.threads,
                                          .allow_overlap = flags.oversubscribe,
-                                         .flush_denormals = flushes_denormals(experiment)});
+                                         .flush_denormals = flushes_denormals(experiment, {flags.backend})});
   for (const std::string& line : affinity.map) log.detail("{}", line);
   const auto backend = make_backend(flags.backend, affinity.threads, turn_on_host(comm, flags.backend),
                                     precision_of(experiment));

@@ -66,10 +66,10 @@ class Predictor {
       : transform_(transform_of(model.experiment.data)),
         top_(flags.top),
         program_(lower(model.graph, static_cast<int>(std::min(images, at_once)), {.mode = Mode::inference})),
-        backend_(make_backend(
-            flags.backend,
-            place(alone_, {.threads = flags.threads, .flush_denormals = flushes_denormals(model.experiment)})
-                .threads)),
+        backend_(make_backend(flags.backend, place(alone_, {.threads = flags.threads,
+                                                            .flush_denormals = flushes_denormals(
+                                                                model.experiment, {flags.backend})})
+                                                 .threads)),
         arena_(model.graph, program_.layout, 0, [&](size_t bytes) { return backend_->allocate(bytes); }) {
     for (const std::string& line : load_weights(model, arena_).warnings)
       fmt::print(stderr, "warning: {}\n", line);

@@ -187,7 +187,7 @@ int train_rank(const Flags& given, const Context& context, Communicator& comm) {
   PlacementOptions wanted = placement_of(flags, before, comm);
   const Affinity affinity = place(comm, {.threads = wanted.threads,
                                          .allow_overlap = flags.oversubscribe,
-                                         .flush_denormals = flushes_denormals(experiment)});
+                                         .flush_denormals = flushes_denormals(experiment, wanted.backends)});
   wanted.threads = affinity.threads;
   const int together = workers_together(experiment);
   // Even shares before the ranks' speeds are known: what is wrong with them is said before anything is computed.

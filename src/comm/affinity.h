@@ -56,8 +56,11 @@ struct Affinity {
 
 // Collective. Reads bindings and machine, plans, sets OpenMP's thread count, binds its threads to their cores and sets their
 // floating-point environment. The calling thread stays on all cores of its rank: threads that it starts later (readers,
-// progress) inherit that, and the environment.
+// progress) inherit that, and the environment; those that the MPI library may have started before, for sums of its own, not.
 Affinity place(Communicator& communicator, const AffinityOptions& options);
+
+// flush_denormals() for the calling thread and a team of so many, which may have been started before.
+void set_denormals(bool flush, int threads);
 
 // Collective: how many lower ranks of this rank's host are of the same kind (compute with the same backend).
 int turn_on_host(Communicator& communicator, const std::string& kind);

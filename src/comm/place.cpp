@@ -31,14 +31,13 @@ std::vector<std::vector<int>> units_by_thread(const Machine& machine, const std:
   return units;
 }
 
-// This thread, and OpenMP's, which may have been started before.
+}  // namespace
+
 void set_denormals(bool flush, int threads) {
   flush_denormals(flush);
 #pragma omp parallel num_threads(threads)
   flush_denormals(flush);
 }
-
-}  // namespace
 
 Affinity place(Communicator& communicator, const AffinityOptions& options) {
   Affinity result;

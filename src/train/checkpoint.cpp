@@ -100,8 +100,8 @@ std::vector<Piece> write_structure(const fs::path& path, const Graph& graph, con
 LossScale::State read_loss_scale(hid_t file) {
   const int64_t value = checkpoint::read_integer_if_there(file, "loss_scale");
   const int64_t steps = checkpoint::read_integer_if_there(file, "loss_scale_steps");
-  const bool possible =
-      value >= 0 && value <= static_cast<int64_t>(LossScale::most) && (value & (value - 1)) == 0 && steps >= 0;
+  const bool possible = value >= 0 && value <= static_cast<int64_t>(LossScale::most) &&
+                        (value & (value - 1)) == 0 && steps >= 0;
   if (!possible)
     throw BrokenCheckpoint(fmt::format("its loss scale {} after {} steps cannot be", value, steps));
   return {static_cast<float>(value), steps};
@@ -221,15 +221,9 @@ Snapshot read_snapshot(const fs::path& path) {
 
 void require_same_experiment(const fs::path& path, const Snapshot& found, const Snapshot& wanted) {
   if (found.hash == wanted.hash) return;
-  std::vector<std::string> differences;
-  const auto there = lines_of(found.arithmetic), here = lines_of(wanted.arithmetic);
-  for (const auto& line : there)
-    if (std::find(here.begin(), here.end(), line) == here.end()) differences.push_back(line + " there");
-  for (const auto& line : here)
-    if (std::find(there.begin(), there.end(), line) == there.end()) differences.push_back(line + " here");
   fail(Exit::usage,
        "{} belongs to another experiment ({}): give the job file it was made with, or a new --out folder",
-       path.string(), fmt::join(differences, "; "));
+       path.string(), fmt::join(arithmetic_differences(found.arithmetic, wanted.arithmetic), "; "));
 }
 
 std::string checkpoint_library() { return checkpoint::library(); }

@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 #include <type_traits>
 
 #include "base/digest.h"
+#include "base/text.h"
 #include "train/experiment_fields.h"
 
 namespace convoy {
@@ -93,6 +95,29 @@ std::string arithmetic(const Experiment& experiment, const DatasetFacts& train,
   };
   lines += fmt::format("dataset.train = {}\ndataset.held_out = {}\n", dataset(train), dataset(held_out));
   return lines;
+}
+
+std::vector<std::string> arithmetic_differences(const std::string& there, const std::string& here) {
+  const auto key_of = [](const std::string& line) { return line.substr(0, line.find(" = ")); };
+  const auto whole = [&](const std::string& text, const std::string& other) {
+    std::vector<std::string> lines = lines_of(text);
+    std::set<std::string> keys;
+    for (const std::string& line : lines) keys.insert(key_of(line));
+    Experiment any;
+    visit_fields(any, [&](const Field& field) {
+      const bool named = ('\n' + other).find(fmt::format("\n{} = ", field.name())) != std::string::npos;
+      if (!field.absent.empty() && named && !keys.contains(field.name()))
+        lines.push_back(fmt::format("{} = {}", field.name(), field.absent));
+    });
+    return lines;
+  };
+  const auto all_there = whole(there, here), all_here = whole(here, there);
+  std::vector<std::string> differences;
+  for (const std::string& line : all_there)
+    if (std::ranges::find(all_here, line) == all_here.end()) differences.push_back(line + " there");
+  for (const std::string& line : all_here)
+    if (std::ranges::find(all_there, line) == all_there.end()) differences.push_back(line + " here");
+  return differences;
 }
 
 std::string hash(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out) {

@@ -126,8 +126,8 @@ struct PrecisionOptions {
   std::string activations = "f32";  // or "tf32", "bf16", "fp16"
   // f32: "winograd" allows 3 x 3 convolutions in fewer products, with other rounding, where the backend has them (Lavin and Gray 2015).
   std::string convolutions = "direct";
-  // Numbers that the host's f32 can only hold with less precision, below 1.2e-38: "flush" takes them for zero, "keep"
-  // computes with them, on CPUs up to a hundred times slower (base/denormals.h). GPUs keep them, at full speed.
+  // Numbers below 1.2e-38, which f32 holds with less precision: "flush", CPUs take them for zero (base/denormals.h); "keep",
+  // they compute with them, many times slower. bf16's instructions flush them always. A job with GPU ranks keeps them.
   std::string denormals = "flush";
   // fp16 (train/loss_scale.h): a power of two; 0: dynamic, doubled after growth_steps without an overflow.
   double loss_scale = 0;
@@ -160,6 +160,9 @@ struct DatasetFacts {
   int classes = 0;
 };
 
+// resolved_toml()'s in a run's folder. Keys that it does not name are younger than it, and mean what they did before they were.
+inline constexpr const char* resolved_name = "config.resolved.toml";
+
 // Overrides are "section.key=value" with a TOML value; a bare word is a string. Exit::usage on anything wrong.
 Experiment parse_experiment(const std::filesystem::path& file,
                             const std::vector<std::string>& overrides = {});
@@ -171,8 +174,10 @@ std::string resolved_toml(const Experiment& experiment);
 
 // What the bits depend on, one "section.key = value" a line, and its 32-digit hash. Not in it: name,
 // description, source, published, paths, train.evaluate_every, train.bucket_mib, keys that the chosen parts do
-// not read, and what every run had before the key was: allreduce.wire = "f32", precision.denormals = "keep".
+// not read, and what every run had before the key was (Field::absent): allreduce.wire = "f32", no train.weights, ...
 std::string arithmetic(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
+// "section.key = value there", "... here" of what differs; a key that one side leaves out as before it was, with that value.
+std::vector<std::string> arithmetic_differences(const std::string& there, const std::string& here);
 std::string hash(const Experiment& experiment, const DatasetFacts& train, const DatasetFacts& held_out);
 
 }  // namespace convoy

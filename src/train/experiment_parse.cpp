@@ -28,8 +28,9 @@ constexpr std::pair<const char*, const char*> alternatives[] = {
 
 class Parser {
  public:
-  Parser(std::string_view text, std::string file, fs::path folder)
-      : file_(std::move(file)), folder_(std::move(folder)) {
+  // Resolved: the file names every key that the program had that wrote it.
+  Parser(std::string_view text, std::string file, fs::path folder, bool resolved)
+      : file_(std::move(file)), folder_(std::move(folder)), resolved_(resolved) {
     try {
       table_ = toml::parse(text);
     } catch (const toml::parse_error& error) {
@@ -111,15 +112,23 @@ class Parser {
   }
 
   void assign(const Field& field, Experiment& e) {
-    const toml::node* section = table_.get(field.section);
-    if (section == nullptr || !section->is_table()) return;
-    const toml::node* node = section->as_table()->get(field.key);
-    if (node == nullptr) return;
+    const toml::table* section = table_[field.section].as_table();
+    const toml::node* node = section == nullptr ? nullptr : section->get(field.key);
+    if (node == nullptr) {
+      if (resolved_ && field.unread.empty() && !field.absent.empty()) assign_absent(field);
+      return;
+    }
     const std::string at = where(*node, field.name());
     require(field.unread.empty(), Exit::usage, "{}: {} would have no effect: only {} reads it; take it out",
             at, field.name(), field.unread);
     std::visit([&](auto* into) { read(*node, *into, field, at); }, field.slot);
     e.origins[field.name()] = at;
+  }
+
+  // The file is older than the key.
+  void assign_absent(const Field& field) const {
+    const toml::table parsed = toml::parse("value = " + field.absent);
+    std::visit([&](auto* into) { read(*parsed.get("value"), *into, field, file_); }, field.slot);
   }
 
   static std::string shown(const toml::node& node) {
@@ -243,13 +252,14 @@ class Parser {
 
   std::string file_;
   fs::path folder_;
+  bool resolved_;
   toml::table table_;
   std::set<std::string> from_flag_, known_, sections_;
 };
 
 Experiment parse_in(std::string_view text, const std::string& file_name, const fs::path& folder,
-                    const std::vector<std::string>& overrides) {
-  Parser parser(text, file_name, folder);
+                    bool resolved, const std::vector<std::string>& overrides) {
+  Parser parser(text, file_name, folder, resolved);
   for (const auto& text_of_override : overrides) parser.override_with(text_of_override);
   return parser.parse();
 }
@@ -259,12 +269,13 @@ Experiment parse_in(std::string_view text, const std::string& file_name, const f
 Experiment parse_experiment(const fs::path& file, const std::vector<std::string>& overrides) {
   require(fs::is_regular_file(file), "there is no job file {}: name one, for instance jobs/demo.toml",
           file.string());
-  return parse_in(read_text(file), file.string(), file.parent_path(), overrides);
+  return parse_in(read_text(file), file.string(), file.parent_path(), file.filename() == resolved_name,
+                  overrides);
 }
 
 Experiment parse_experiment_text(std::string_view text, const std::string& file_name,
                                  const std::vector<std::string>& overrides) {
-  return parse_in(text, file_name, {}, overrides);
+  return parse_in(text, file_name, {}, false, overrides);
 }
 
 }  // namespace convoy

@@ -41,7 +41,8 @@ std::vector<Json> read_metrics(const std::filesystem::path& path) {
   std::istringstream text(read_text(path));
   for (std::string line; std::getline(text, line);) {
     Json parsed = Json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.contains("event") && parsed.contains("step"))
+    if (parsed.is_object() && parsed.contains("event") && parsed.contains("step") &&
+        parsed["step"].is_number_integer())
       lines.push_back(std::move(parsed));
   }
   return lines;

@@ -22,7 +22,10 @@ Precision precision_of(const Experiment& experiment) {
   return Precision::f32;
 }
 
-bool flushes_denormals(const Experiment& experiment) { return experiment.precision.denormals == "flush"; }
+bool flushes_denormals(const Experiment& experiment, const std::vector<std::string>& backends) {
+  const auto on_gpus = [](const std::string& name) { return name.find("cudnn") != std::string::npos; };
+  return experiment.precision.denormals == "flush" && std::ranges::none_of(backends, on_gpus);
+}
 
 CompileOptions compile_options_of(const Experiment& experiment, CompileOptions options) {
   options.winograd = experiment.precision.convolutions == "winograd";

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "comm/wire.h"
 #include "port/backend.h"
@@ -16,8 +17,9 @@ size_t bucket_bytes(const Experiment& experiment);
 Wire wire_of(const Experiment& experiment);
 // What its activations are held in, for the backend.
 Precision precision_of(const Experiment& experiment);
-// Whether the host takes denormal numbers for zero, for place().
-bool flushes_denormals(const Experiment& experiment);
+// Whether a job of ranks on these backends takes denormal numbers for zero, for place(). GPUs keep them, and where one rank
+// does all do: the update is the same arithmetic on every rank.
+bool flushes_denormals(const Experiment& experiment, const std::vector<std::string>& backends);
 // What its plans may do, with `options`' other choices.
 CompileOptions compile_options_of(const Experiment& experiment, CompileOptions options = {});
 // "", or a sentence where a plan does nothing of what they may: results name what was asked for.

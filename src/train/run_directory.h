@@ -19,7 +19,7 @@ namespace convoy {
 struct RunDirectory {
   std::filesystem::path root;
   std::shared_ptr<const RunLock> lock{};  // null where the folder is only read
-  std::filesystem::path config() const { return root / "config.resolved.toml"; }
+  std::filesystem::path config() const { return root / resolved_name; }
   std::filesystem::path environment() const { return root / "env.json"; }
   std::filesystem::path log() const { return root / "log.txt"; }
   std::filesystem::path metrics() const { return root / "metrics.jsonl"; }

@@ -22,7 +22,9 @@ class Bench(ConvoyTest):
             self.assertAlmostEqual(b["items_per_second"] * b["real_time"] / 1e3, 4)  # images a worker
         median = train[2]
         self.assertTrue(median["median_low"] <= median["real_time"] <= median["median_high"])
-        self.assertEqual(out["context"]["backend"], "onednn")
+        self.assertEqual((out["context"]["backend"], out["context"]["denormals"]), ("onednn", "flush"))
+        kept = self.bench("--set", "precision.denormals=keep")
+        self.assertEqual(kept["context"]["denormals"], "keep")
 
     def test_layers_name_what_computes_them_and_add_up_to_their_kinds_and_to_the_work_done(self):
         out = self.bench("layers")

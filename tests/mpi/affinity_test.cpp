@@ -3,9 +3,11 @@
 
 #include <hwloc.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "base/denormals.h"
 #include "base/error.h"
 #include "world.h"
 
@@ -174,4 +176,23 @@ TEST_CASE("affinity: this machine's ranks are placed, and every rank sees the sa
   std::string all;
   for (const std::string& line : affinity.map) all += line + "\n";
   for (const std::string& other : world().gather(all)) CHECK(other == all);
+}
+
+TEST_CASE("affinity: every thread that computes flushes denormals, or none, whatever it did before") {
+#if defined(__SSE2__) || defined(__aarch64__)
+  constexpr bool can = true;
+#else
+  constexpr bool can = false;
+#endif
+  for (const bool flush : {true, false, true, false}) {
+    const Affinity affinity = place(world(), {.threads = 3, .allow_overlap = true, .flush_denormals = flush});
+    REQUIRE(affinity.threads == 3);
+    std::atomic<int> flushing = 0;
+#pragma omp parallel
+    flushing += flushes_denormals() ? 1 : 0;
+    CHECK(flushing == (flush && can ? 3 : 0));
+    bool said = false;
+    for (const std::string& line : affinity.warnings) said |= line.find("denormal") != std::string::npos;
+    CHECK(said == (flush && !can));
+  }
 }

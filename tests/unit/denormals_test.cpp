@@ -1,7 +1,6 @@
 #include "base/denormals.h"
 
-#include <omp.h>
-
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <limits>
@@ -22,14 +21,17 @@ struct Restored {
 };
 
 bool can_flush() {
-  const Restored restored;
-  flush_denormals(true);
-  return flushes_denormals();
+#if defined(__SSE2__) || defined(__aarch64__)
+  return true;
+#else
+  return false;
+#endif
 }
 
 // Weights of one step of momentum over velocities that half become denormal, as a backend's threads compute it.
 std::vector<float> velocities_after_a_step(int threads) {
-  std::vector<float> w(4096, 1.0f), g(4096, 0.0f), v(4096);
+  constexpr size_t size = size_t{64} * 4096;  // chunks enough for a team
+  std::vector<float> w(size, 1.0f), g(size, 0.0f), v(size);
   for (size_t i = 0; i < v.size(); ++i) v[i] = i % 2 == 0 ? least : 4 * least;
   const MomentumTaskOf<float> task{w, v, g, {.momentum = 0.5f}};
   const auto backend = make_backend("onednn", threads);
@@ -65,10 +67,14 @@ TEST_CASE("denormals: the threads of a team flush, and normal numbers keep their
       flush_denormals(true);
       flushed[threads / 2] = velocities_after_a_step(threads);
     }).join();
+  size_t others = 0;
   for (size_t i = 0; i < kept.size(); ++i) {
-    REQUIRE(kept[i] == (i % 2 == 0 ? least / 2 : 2 * least));
-    for (const auto& v : flushed) REQUIRE(v[i] == (i % 2 == 0 ? 0.0f : 2 * least));
+    const bool denormal = i % 2 == 0;
+    if (kept[i] != (denormal ? least / 2 : 2 * least)) ++others;
+    for (const auto& v : flushed)
+      if (v[i] != (denormal ? 0.0f : 2 * least)) ++others;
   }
+  CHECK(others == 0);
 }
 
 TEST_CASE("denormals: 16-bit formats round and unpack as they do with denormals") {
@@ -80,9 +86,11 @@ TEST_CASE("denormals: 16-bit formats round and unpack as they do with denormals"
       uint32_t seen[2][3];
       for (const bool flush : {false, true}) {
         flush_denormals(flush);
-        float value = 0;
-        std::memcpy(&value, &bits, sizeof value);
-        const float back = Fp16::unpack(half);
+        // Read anew, or the compiler would compute once for both.
+        const volatile uint32_t bits_now = bits;
+        const volatile uint16_t half_now = half;
+        const auto value = std::bit_cast<float>(uint32_t{bits_now});
+        const float back = Fp16::unpack(half_now);
         uint32_t* mine = seen[flush ? 1 : 0];
         std::memcpy(mine, &back, sizeof back);
         mine[1] = Fp16::pack(value);
