@@ -64,9 +64,9 @@ class Run(ConvoyTest):
         self.assertEqual(self.result("whole")["numerics"]["denormals"], "flush")
 
     def test_a_run_from_before_a_key_goes_on_as_it_began(self):
-        run = self.folder / "old"
+        run = self.folder / "before"
         rate = ["--set", "schedule.rate=1e-37", "--set", "optimizer.momentum=0"]
-        straight = self.train("straight", *rate, "--set", "precision.denormals=keep")["numerics"]["final_weights_xxh3"]
+        straight = self.train("before-straight", *rate, "--set", "precision.denormals=keep")["numerics"]["final_weights_xxh3"]
         code, _, err = convoy("train", self.job, *self.sets, *rate, "--set", "precision.denormals=keep", "--out", run, "--quiet",
                               "--stop-after", 3)
         self.assertEqual(code, 85, err)
@@ -75,8 +75,8 @@ class Run(ConvoyTest):
         config = run / "config.resolved.toml"
         config.write_text("".join(line for line in config.read_text().splitlines(True) if not line.startswith("denormals")))
         self.must("train", "--resume", run, "--quiet")
-        self.assertEqual(self.result("old")["numerics"]["final_weights_xxh3"], straight)
-        self.assertEqual(self.result("old")["numerics"]["denormals"], "keep")
+        self.assertEqual(self.result("before")["numerics"]["final_weights_xxh3"], straight)
+        self.assertEqual(self.result("before")["numerics"]["denormals"], "keep")
 
     def test_ranks_may_share_unevenly_and_a_resumed_run_shares_as_before(self):
         uneven = ["--road", "library", "--shares", "3,1"]
