@@ -8,6 +8,8 @@ namespace convoy {
 
 std::vector<double> Scale::ticks() const {
   std::vector<double> values;
+  if (!(std::abs(low / step) < 1e12 && std::abs(high / step) < 1e12))
+    return values;  // ends of what a double holds
   const auto first = static_cast<int64_t>(std::ceil(low / step - 1e-6));
   const auto last = static_cast<int64_t>(std::floor(high / step + 1e-6));
   for (int64_t i = first; i <= last; ++i) values.push_back(static_cast<double>(i) * step);

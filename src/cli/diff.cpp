@@ -107,12 +107,11 @@ std::string text_of(const DeviceInfo& device) {
 // One backend's run over the problem, kept to be asked.
 class Side {
  public:
-  Side(const Problem& problem, const std::string& backend, int threads)
+  Side(const Problem& problem, const std::string& backend, int threads, bool flush)
       : program_(problem.program),
         convolutions_(problem.model.experiment.precision.convolutions),
         backend_(make_backend(backend, threads)),
         arena_(program_.graph, program_.layout, 0, [&](size_t bytes) { return backend_->allocate(bytes); }) {
-    const bool flush = flushes_denormals(problem.model.experiment, {backend});
     set_denormals(flush, backend_->device().threads);
     std::ranges::copy(problem.arena->weights(), arena_.weights().begin());
     arena_.weights_changed();
@@ -145,7 +144,7 @@ TensorMetadata facts_of(const Problem& problem) {
 }
 
 int write_side(const Flags& flags, const Problem& problem) {
-  Side side(problem, flags.b, flags.b_threads);
+  Side side(problem, flags.b, flags.b_threads, flushes_denormals(problem.model.experiment, {flags.b}));
   std::vector<std::vector<float>> values;
   std::vector<TensorToWrite> tensors;
   for (const Shown& shown : shown_tensors(problem.program, flags.k)) {
@@ -195,11 +194,12 @@ int diff(const Flags& flags) {
   if (!flags.write.empty()) return write_side(flags, problem);
   std::optional<Safetensors> file;
   std::optional<Side> a;
+  const bool flush = flushes_denormals(problem.model.experiment, {flags.a, flags.b});
   if (flags.against.empty())
-    a.emplace(problem, flags.a, flags.a_threads);
+    a.emplace(problem, flags.a, flags.a_threads, flush);
   else
     file.emplace(open_side(flags, problem));
-  Side b(problem, flags.b, flags.b_threads);
+  Side b(problem, flags.b, flags.b_threads, flush);
   DiffReport report{.network = problem.program.graph.name,
                     .images = problem.program.images,
                     .weights_xxh3 = problem.weights_digest,

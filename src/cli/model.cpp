@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -59,7 +60,8 @@ int outputs_of(const RunDirectory& run) {
   if (run.root.empty() || !fs::exists(run.result())) return 0;
   const auto json = nlohmann::json::parse(read_text(run.result()), nullptr, false);
   const nlohmann::json::json_pointer where("/dataset/train/classes");
-  return json.is_object() && json.contains(where) && json.at(where).is_number_integer()
+  return json.is_object() && json.contains(where) && json.at(where).is_number_integer() &&
+                 std::in_range<int>(json.at(where).get<int64_t>())
              ? json.at(where).get<int>()
              : 0;
 }

@@ -25,7 +25,8 @@ struct RunState {
   nlohmann::ordered_json evaluation, times;  // the last lines: metrics.jsonl's, times.jsonl's; or null
   std::optional<double> quiet_seconds;       // since metrics.jsonl last grew
   double epochs() const {
-    return samples > 0 ? static_cast<double>(steps_done * images_per_step) / static_cast<double>(samples)
+    return samples > 0 ? static_cast<double>(steps_done) * static_cast<double>(images_per_step) /
+                             static_cast<double>(samples)
                        : 0.0;
   }
   bool ended() const { return status != "running" && status != "starting"; }

@@ -221,9 +221,10 @@ Snapshot read_snapshot(const fs::path& path) {
 
 void require_same_experiment(const fs::path& path, const Snapshot& found, const Snapshot& wanted) {
   if (found.hash == wanted.hash) return;
-  fail(Exit::usage,
-       "{} belongs to another experiment ({}): give the job file it was made with, or a new --out folder",
-       path.string(), fmt::join(arithmetic_differences(found.arithmetic, wanted.arithmetic), "; "));
+  fail(
+      Exit::usage,
+      "{} belongs to another experiment ({}): give the job file it was made with, --resume without one, or a new --out folder",
+      path.string(), fmt::join(arithmetic_differences(found.arithmetic, wanted.arithmetic), "; "));
 }
 
 std::string checkpoint_library() { return checkpoint::library(); }

@@ -4,8 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <type_traits>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/text.h"
@@ -98,25 +99,22 @@ std::string arithmetic(const Experiment& experiment, const DatasetFacts& train,
 }
 
 std::vector<std::string> arithmetic_differences(const std::string& there, const std::string& here) {
-  const auto key_of = [](const std::string& line) { return line.substr(0, line.find(" = ")); };
-  const auto whole = [&](const std::string& text, const std::string& other) {
-    std::vector<std::string> lines = lines_of(text);
-    std::set<std::string> keys;
-    for (const std::string& line : lines) keys.insert(key_of(line));
-    Experiment any;
-    visit_fields(any, [&](const Field& field) {
-      const bool named = ('\n' + other).find(fmt::format("\n{} = ", field.name())) != std::string::npos;
-      if (!field.absent.empty() && named && !keys.contains(field.name()))
-        lines.push_back(fmt::format("{} = {}", field.name(), field.absent));
-    });
-    return lines;
+  struct Values {
+    std::string there, here;
   };
-  const auto all_there = whole(there, here), all_here = whole(here, there);
+  std::map<std::string, Values> values;
+  Experiment any;
+  visit_fields(any, [&](const Field& field) { values[field.name()] = {field.absent, field.absent}; });
+  for (const auto& [text, side] : {std::pair{&there, &Values::there}, {&here, &Values::here}})
+    for (const std::string& line : lines_of(*text))
+      if (const size_t equals = line.find(" = "); equals != std::string::npos)
+        values[line.substr(0, equals)].*side = line.substr(equals + 3);
   std::vector<std::string> differences;
-  for (const std::string& line : all_there)
-    if (std::ranges::find(all_here, line) == all_here.end()) differences.push_back(line + " there");
-  for (const std::string& line : all_here)
-    if (std::ranges::find(all_there, line) == all_there.end()) differences.push_back(line + " here");
+  for (const auto& [key, value] : values) {
+    if (value.there == value.here) continue;
+    if (!value.there.empty()) differences.push_back(fmt::format("{} = {} there", key, value.there));
+    if (!value.here.empty()) differences.push_back(fmt::format("{} = {} here", key, value.here));
+  }
   return differences;
 }
 

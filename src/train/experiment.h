@@ -160,7 +160,7 @@ struct DatasetFacts {
   int classes = 0;
 };
 
-// resolved_toml()'s in a run's folder. Keys that it does not name are younger than it, and mean what they did before they were.
+// resolved_toml()'s file in a run's folder. A key that it lacks is younger than it, and has Field::absent where it has one.
 inline constexpr const char* resolved_name = "config.resolved.toml";
 
 // Overrides are "section.key=value" with a TOML value; a bare word is a string. Exit::usage on anything wrong.

@@ -10,6 +10,8 @@
 namespace convoy {
 namespace {
 
+constexpr double most_epochs = 1e9;  // of as many images, still a number of steps
+
 Range at_least(double low) { return {.low = low}; }
 Range above(double low) { return {.low = low, .low_open = true}; }
 Range fraction() { return {.low = 0.0, .high = 1.0, .high_open = true}; }  // [0, 1)
@@ -76,7 +78,7 @@ void visit_data(InputOptions& d, const Visit& visit) {
 }
 
 void visit_train(TrainOptions& t, const Visit& visit) {
-  visit({"train", "epochs", &t.epochs, at_least(0)});
+  visit({"train", "epochs", &t.epochs, {.low = 0, .high = most_epochs}});
   visit({"train", "steps", &t.steps, at_least(0)});
   visit({"train", "seed", &t.seed, at_least(0)});
   visit({.section = "train",
@@ -87,7 +89,7 @@ void visit_train(TrainOptions& t, const Visit& visit) {
   visit({.section = "train",
          .key = "bucket_mib",
          .slot = &t.bucket_mib,
-         .range = above(0),
+         .range = {.low = 0, .high = 1 << 20, .low_open = true},
          .arithmetic = false});
   visit({.section = "train",
          .key = "on_nonfinite",
@@ -172,7 +174,7 @@ void visit_schedule(ScheduleOptions& s, const Visit& visit) {
          .slot = &s.allow_large_rate,
          .unread = unless(s.per_images > 0, "a schedule with per_images"),
          .arithmetic = false});
-  visit({"schedule", "warmup_epochs", &s.warmup_epochs, at_least(0)});
+  visit({"schedule", "warmup_epochs", &s.warmup_epochs, {.low = 0, .high = most_epochs}});
   visit({"schedule", "warmup_steps", &s.warmup_steps, at_least(0)});
   const std::string of_warmup =
       unless(s.warmup_epochs > 0 || s.warmup_steps > 0, "a schedule with warmup_epochs or warmup_steps");

@@ -28,7 +28,7 @@ constexpr std::pair<const char*, const char*> alternatives[] = {
 
 class Parser {
  public:
-  // Resolved: the file names every key that the program had that wrote it.
+  // Resolved: the file names every key of the program that wrote it which its choices read.
   Parser(std::string_view text, std::string file, fs::path folder, bool resolved)
       : file_(std::move(file)), folder_(std::move(folder)), resolved_(resolved) {
     try {
@@ -115,7 +115,7 @@ class Parser {
     const toml::table* section = table_[field.section].as_table();
     const toml::node* node = section == nullptr ? nullptr : section->get(field.key);
     if (node == nullptr) {
-      if (resolved_ && field.unread.empty() && !field.absent.empty()) assign_absent(field);
+      if (resolved_ && field.unread.empty() && !field.absent.empty()) assign_absent(field, e);
       return;
     }
     const std::string at = where(*node, field.name());
@@ -126,9 +126,10 @@ class Parser {
   }
 
   // The file is older than the key.
-  void assign_absent(const Field& field) const {
+  void assign_absent(const Field& field, Experiment& e) const {
     const toml::table parsed = toml::parse("value = " + field.absent);
     std::visit([&](auto* into) { read(*parsed.get("value"), *into, field, file_); }, field.slot);
+    e.origins[field.name()] = file_ + ", older than the key";
   }
 
   static std::string shown(const toml::node& node) {

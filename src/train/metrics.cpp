@@ -1,5 +1,6 @@
 #include "train/metrics.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <sstream>
@@ -17,7 +18,17 @@ Json share(int64_t part, int64_t whole) {
   return whole > 0 ? Json(static_cast<double>(part) / static_cast<double>(whole)) : Json(nullptr);
 }
 
+constexpr const char* step_counts[] = {"images", "correct1", "loss_sum", "nonfinite"};
+
 Json mean_loss(const Totals& totals) { return number(totals.mean_loss()); }
+
+// A line as it was written: one that broke off, or that a disk or an editor has changed, counts as none.
+bool is_whole(const Json& line) {
+  const auto counts = [&](const char* key) { return line.contains(key) && line[key].is_number_integer(); };
+  if (!line.is_object() || !line.contains("event") || !line["event"].is_string() || !counts("step"))
+    return false;
+  return line["event"] != "step" || std::ranges::all_of(step_counts, counts);
+}
 
 }  // namespace
 
@@ -41,9 +52,7 @@ std::vector<Json> read_metrics(const std::filesystem::path& path) {
   std::istringstream text(read_text(path));
   for (std::string line; std::getline(text, line);) {
     Json parsed = Json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.contains("event") && parsed.contains("step") &&
-        parsed["step"].is_number_integer())
-      lines.push_back(std::move(parsed));
+    if (is_whole(parsed)) lines.push_back(std::move(parsed));
   }
   return lines;
 }

@@ -140,7 +140,8 @@ TEST_CASE("of a long run the result has an even sample of the steps, and their t
           Approx(0.5 + 1e-6 * (1.0 + static_cast<double>(stride) * i)));
 }
 
-TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a torn line is dropped") {
+TEST_CASE(
+    "metrics are cut back on resume, so that no step is there twice, and torn and damaged lines are dropped") {
   const Folder folder;
   const RunDirectory run{folder.path()};
   const RunFacts facts{run, experiment(), train_set, held_out_set, place(2, 1, {}), {"convoy"}, "none"};
@@ -153,8 +154,17 @@ TEST_CASE("metrics are cut back on resume, so that no step is there twice, and a
     }
     record.checkpoint(2, 0.1);
   }
-  std::ofstream(run.metrics(), std::ios::app) << "{\"event\": \"step\", \"st";
-  CHECK(lines_of(run.metrics()).size() == 6);
+  std::ofstream(run.metrics(), std::ios::app)
+      << R"({"event":"step","step":0,"imagds":10,"correct1":1,"loss_sum":5,"nonfinite":0})"
+         "\n"
+      << R"({"event":"step","step":0,"images":1e300,"correct1":1,"loss_sum":5,"nonfinite":0})"
+         "\n"
+      << R"({"event":"step","step":1e300})"
+         "\n"
+      << R"({"event":7,"step":0})"
+         "\n"
+      << R"({"event": "step", "st)";
+  CHECK(lines_of(run.metrics()).size() == 10);
   {
     RunRecord record(facts, Log(), Progress(Progress::Style::none, Log()));
     CHECK(record.start(2, final_record()).train.images == 0);  // an evaluation was the last
