@@ -9,7 +9,7 @@ from convoy_cli import ConvoyTest, convoy
 
 
 class Run(ConvoyTest):
-    endless = ["--set", "train.epochs=20000", "--set", "train.evaluate_every=0", "--checkpoint-epochs", 0]
+    endless = ["--set", "train.epochs=1000000", "--set", "train.evaluate_every=0", "--checkpoint-epochs", 0]
 
     @classmethod
     def setUpClass(cls):

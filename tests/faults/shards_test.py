@@ -113,7 +113,7 @@ class Shards(ConvoyTest):
         self.verify_says(dataset, f"{shard} is missing ({records} records)")
 
     def test_a_shard_spoilt_during_the_run(self):
-        self.damaged_in_every_way(None, "small", 16, "train.epochs=20000")
+        self.damaged_in_every_way(None, "small", 16, "train.epochs=1000000")
 
     def test_epochs_of_real_images_through_damage(self):
         real = os.environ.get("CONVOY_REAL_DATA")

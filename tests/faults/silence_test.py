@@ -9,7 +9,7 @@ from convoy_cli import ConvoyTest, is_rank, ranks_of
 
 class Silence(ConvoyTest):
     def test_a_stopped_rank_is_named_and_the_job_ends(self):
-        process = self.begin("stopped", "--set", "train.epochs=20000", "--set", "train.evaluate_every=0", "--checkpoint-epochs", 0,
+        process = self.begin("stopped", "--set", "train.epochs=1000000", "--set", "train.evaluate_every=0", "--checkpoint-epochs", 0,
                              "--stall-limit", 3, ranks=2)
         ranks = ranks_of(process.pid)
         self.assertEqual(len(ranks), 2)

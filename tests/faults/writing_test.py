@@ -27,7 +27,7 @@ class Writing(ConvoyTest):
 
     def test_the_training_goes_on_meanwhile(self):
         until, run = self.folder / "until", self.folder / "meanwhile"
-        process = self.begin("meanwhile", "--checkpoint-steps", 50, "--checkpoint-epochs", 0, "--set", "train.epochs=20000", "--set",
+        process = self.begin("meanwhile", "--checkpoint-steps", 50, "--checkpoint-epochs", 0, "--set", "train.epochs=1000000", "--set",
                              "train.evaluate_every=0", steps=99, env={"LD_PRELOAD": self.preload("hold_sync"), "CONVOY_HOLD_PATH":
                                                                       "checkpoint-00000050", "CONVOY_HOLD_UNTIL": str(until)})
         self.assertEqual([path.name for path in (run / "checkpoints").iterdir()], ["checkpoint-00000050.h5.tmp"])
