@@ -151,6 +151,21 @@ TEST_CASE("a changed byte in a tensor, a truncated file and another file are fou
                     Catch::Contains("No such file"));
 }
 
+TEST_CASE("an attribute that HDF5 can only keep in a heap, without a checksum, is not read") {
+  Fixture f;
+  f.fill(1);
+  const fs::path path = f.folder.path() / "a.h5";
+  Snapshot now = f.snapshot(12);
+  for (const size_t length : {size_t{30000}, size_t{70000}}) {  // an object's header holds 64 KiB
+    now.arithmetic = std::string(length, 'x');
+    write_checkpoint(path, f.graph, f.arena, now);
+    if (length == 30000)
+      CHECK(read_snapshot(path).arithmetic == now.arithmetic);
+    else
+      CHECK_THROWS_WITH(read_snapshot(path), Catch::Matchers::Contains("do not lie where convoy puts them"));
+  }
+}
+
 TEST_CASE("the newest checkpoints are kept, and a broken one gives way to the one before") {
   Fixture f;
   Checkpoints disk(f.policy(), f.graph, f.comm, Log());
