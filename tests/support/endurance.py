@@ -9,7 +9,9 @@ a shorter run, are left to settle. It ends with 1 where
   a rank's resident memory (VmRSS, every 10 s) leaves its first settled value by more than 1 %;
   a rank has more or fewer open files or threads: the least of any tenth of the run, as a checkpoint's file and thread come and go;
   the step time has a trend: over the whole run more than twice the scatter of twentieths about the line, with an interval (Theil and
-  Sen, 95 %, of the twentieths' means, as neighbouring steps depend on each other) that leaves out 0.
+  Sen, 95 %, of the twentieths' means, as neighbouring steps depend on each other) that leaves out 0. A machine has trends, too, where
+  others compute beside it: once a minute a young process computes 15 of a worker's steps on the same core (`convoy bench`), and the step
+  time is taken over its processor time in the same twentieth.
 """
 import argparse
 import itertools
@@ -27,6 +29,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EVERY = 10  # seconds between samples
+RULED = 6  # samples between two looks at what the machine gives
 COLUMNS = ("VmRSS", "RssAnon", "files", "threads")
 
 
@@ -63,15 +66,14 @@ def memory_verdict(kib):
     return kib[0], kib[-1], max((abs(value - kib[0]) for value in kib)) / kib[0] * 100
 
 
-def trend_verdict(seconds):
-    """Of the settled steps, end to end: mean, trend over the run and its interval and scatter, all three in per cent."""
-    means = [statistics.fmean(piece) for piece in pieces(seconds, 20)]
+def trend_verdict(means):
+    """Of consecutive means: their mean, the trend over the run and its interval and scatter, all three in per cent."""
     level, n = statistics.fmean(means), len(means)
     slope, low, high = theil_sen(means)
     middle = statistics.median(mean - slope * i for i, mean in enumerate(means))
     scatter = statistics.stdev(mean - slope * i - middle for i, mean in enumerate(means))
     percent = 100 / level
-    return {"mean_s": level, "trend": slope * n * percent, "low": low * n * percent, "high": high * n * percent,
+    return {"mean": level, "trend": slope * n * percent, "low": low * n * percent, "high": high * n * percent,
             "scatter": scatter * percent}
 
 
@@ -88,8 +90,17 @@ def steps_after(run, settle):
     return found
 
 
+def ruler(pinned):
+    """Processor seconds of a worker's step of the job in a process that is young."""
+    from convoy_cli import CONVOY
+    command = [*pinned, CONVOY, "bench", ROOT / "jobs/demo.toml", "step", "--rounds", 15, "--threads", 1, "--oversubscribe", "--json"]
+    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return statistics.median(line["cpu_time"] for line in json.loads(done.stdout)["benchmarks"]
+                             if line["run_name"] == "step/train" and line["run_type"] == "iteration") / 1e3
+
+
 def train(arguments, scratch):
-    """Runs the job; its folder, and by rank the samples (seconds since the first step, *COLUMNS)."""
+    """Runs the job; its folder, by rank the samples (seconds since the first step, *COLUMNS), and the ruler's (seconds, ruler)."""
     from convoy_cli import CONVOY, mpirun, ranks_of
     run, images = scratch / "run", scratch / "images"
     subprocess.run([CONVOY, "synth", "--out", images, "--train-per-class", str(arguments.images // 10), "--quiet"], check=True,
@@ -102,7 +113,7 @@ def train(arguments, scratch):
                scratch / "set/val", "--threads", 1, "--oversubscribe", "--set", "train.epochs=1000000", "--quiet", "--out", run]
     variables = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_WAIT_POLICY="passive")
     process = subprocess.Popen(list(map(str, command)), env=variables, stdout=subprocess.DEVNULL)
-    samples = {rank: [] for rank in range(arguments.ranks)}
+    samples, rulers = {rank: [] for rank in range(arguments.ranks)}, []
     try:
         metrics = run / "metrics.jsonl"
         while process.poll() is None and not (metrics.exists() and metrics.stat().st_size > 0):
@@ -116,15 +127,17 @@ def train(arguments, scratch):
                 raise SystemExit(f"the run ended by itself with {process.returncode}")
             for pid, rank in ranks.items():
                 samples[rank].append((time.monotonic() - begun, *sample(pid)))
+            if number % RULED == RULED - 1:
+                rulers.append((time.monotonic() - begun, ruler(pinned)))
         process.send_signal(signal.SIGUSR1)
         if process.wait(600) != 85:
             raise SystemExit(f"ended with {process.returncode}, not 85")
     finally:
         process.kill()
-    return run, samples
+    return run, samples, rulers
 
 
-def report(run, samples, settle):
+def report(run, samples, rulers, settle):
     """The lines of the table, and what is not as it should be."""
     lines, broken = ["| rank | | settled | end | least | most | largest deviation |", "|---|---|---|---|---|---|---|"], []
     for rank, rows in sorted(samples.items()):
@@ -144,11 +157,17 @@ def report(run, samples, settle):
                 lines.append(f"| {rank} | {name} | {least[0]} | {least[-1]} | {min(values)} | {max(values)} | |")
                 if len(set(least)) > 1:
                     broken.append(f"rank {rank}: {name} are not constant: {least}")
-    trend = trend_verdict(steps_after(run, settle))
-    lines += ["", "A step from end to end takes {mean_s:.4f} s; over the run its trend is {trend:+.2f} % [{low:+.2f}, {high:+.2f}], the "
-              "scatter of twentieths about it {scatter:.2f} %.".format(**trend)]
-    if abs(trend["trend"]) > 2 * trend["scatter"] and not trend["low"] <= 0 <= trend["high"]:
-        broken.append("the step time has a trend of {trend:+.2f} %".format(**trend))
+    machine = [seconds for at, seconds in rulers if at >= settle]
+    count = min(20, len(machine))
+    steps, machine = ([statistics.fmean(piece) for piece in pieces(values, count)] for values in (steps_after(run, settle), machine))
+    own, young = trend_verdict(steps), trend_verdict(machine)
+    both = trend_verdict([step / rule for step, rule in zip(steps, machine, strict=True)])
+    said = "{trend:+.2f} % [{low:+.2f}, {high:+.2f}], the scatter of its pieces about it {scatter:.2f} %"
+    lines += ["", f"A step from end to end takes {own['mean']:.4f} s; over the run its trend is {said.format(**own)}. A worker's step in a young "
+              f"process beside it takes {young['mean'] * 1e3:.2f} ms of processor time: {said.format(**young)}. The one over the other: "
+              f"{said.format(**both)}."]
+    if abs(both["trend"]) > 2 * both["scatter"] and not both["low"] <= 0 <= both["high"]:
+        broken.append("the step time has a trend of {trend:+.2f} % over that of the machine".format(**both))
     return lines, broken
 
 
@@ -165,9 +184,9 @@ def main():
     sys.path.insert(0, str(ROOT / "tests/support"))
     settle = min(300.0, arguments.hours * 3600 / 4)
     with tempfile.TemporaryDirectory(prefix="convoy-endurance-") as folder:
-        run, samples = train(arguments, pathlib.Path(folder))
+        run, samples, rulers = train(arguments, pathlib.Path(folder))
         result = json.loads((run / "result.json").read_text())
-        lines, broken = report(run, samples, settle)
+        lines, broken = report(run, samples, rulers, settle)
     steps, epochs = result["steps"]["count"], len(result["epochs"])
     where = f", all on core {arguments.core}" if arguments.core is not None else ""
     head = ["# Endurance", "", f"`tests/support/endurance.py {' '.join(sys.argv[1:])}`: {arguments.hours:g} hours of `jobs/demo.toml` on "
