@@ -1,5 +1,5 @@
-// Denormal numbers of the host's arithmetic, in f32 those below 1.2e-38: processors compute with them in microcode, up to a
-// hundred times slower, and a network that has learnt its images by heart fills with them. Flushed, they count as zero, as
+// Denormal numbers of the host's arithmetic, in f32 those below 1.2e-38: processors compute with them in microcode, many
+// times slower, and a network that has learnt its images by heart fills with them. Flushed, they count as zero, as
 // operands and as results; everything else keeps its bits.
 #pragma once
 

@@ -9,6 +9,8 @@
 
 #include "backends/registry.h"
 #include "base/half.h"
+#include "train/experiment.h"
+#include "train/port_options.h"
 
 namespace convoy {
 namespace {
@@ -28,7 +30,7 @@ bool can_flush() {
 #endif
 }
 
-// Weights of one step of momentum over velocities that half become denormal, as a backend's threads compute it.
+// Velocities after a step of momentum that makes half of them denormal, as a backend's threads compute it.
 std::vector<float> velocities_after_a_step(int threads) {
   constexpr size_t size = size_t{64} * 4096;  // chunks enough for a team
   std::vector<float> w(size, 1.0f), g(size, 0.0f), v(size);
@@ -37,6 +39,10 @@ std::vector<float> velocities_after_a_step(int threads) {
   const auto backend = make_backend("onednn", threads);
   backend->vector().momentum_steps({&task, 1});
   return v;
+}
+
+Experiment parse(const std::vector<std::string>& overrides = {}) {
+  return parse_experiment_text("[train]\nsteps = 1\n", "job.toml", overrides);
 }
 
 }  // namespace
@@ -98,6 +104,21 @@ TEST_CASE("denormals: 16-bit formats round and unpack as they do with denormals"
       }
       if (std::memcmp(seen[0], seen[1], sizeof seen[0]) != 0) FAIL_CHECK(bits);
     }
+}
+
+TEST_CASE("denormals: they are flushed unless kept, which is the hash of jobs from before the key") {
+  CHECK(flushes_denormals(parse(), {"onednn", "reference"}));
+  for (const char* gpu : {"cudnn", "cudnn-mainloop", "check:cudnn"})  // all ranks as the GPU's
+    CHECK_FALSE(flushes_denormals(parse(), {"onednn", gpu}));
+  CHECK(arithmetic(parse(), {}, {}).find("precision.denormals = \"flush\"") != std::string::npos);
+  const Experiment kept = parse({"precision.denormals=keep"});
+  CHECK_FALSE(flushes_denormals(kept, {"onednn"}));
+  CHECK(arithmetic(kept, {}, {}).find("denormals") == std::string::npos);
+  CHECK(hash(kept, {}, {}) != hash(parse(), {}, {}));
+  CHECK(arithmetic_differences(arithmetic(kept, {}, {}), arithmetic(parse(), {}, {})) ==
+        std::vector<std::string>{"precision.denormals = \"keep\" there",
+                                 "precision.denormals = \"flush\" here"});
+  CHECK(arithmetic_differences(arithmetic(kept, {}, {}), arithmetic(kept, {}, {})).empty());
 }
 
 }  // namespace convoy

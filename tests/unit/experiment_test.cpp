@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "train/experiment_fields.h"
 #include "train/network.h"
-#include "train/port_options.h"
 
 namespace convoy {
 namespace {
@@ -221,21 +220,6 @@ TEST_CASE("warm-ups and factors that cannot be are refused") {
             .find("divides by the rate") != std::string::npos);
   CHECK(refusal(job, {"optimizer.epsilon=0", "optimizer.kind=rmsprop-warmup"}).find("must be above 0") !=
         std::string::npos);
-}
-
-TEST_CASE("denormals are flushed unless kept, which is the hash of jobs from before the key") {
-  CHECK(flushes_denormals(parse(job), {"onednn", "reference"}));
-  for (const char* gpu : {"cudnn", "cudnn-mainloop", "check:cudnn"})  // all ranks as the GPU's
-    CHECK_FALSE(flushes_denormals(parse(job), {"onednn", gpu}));
-  CHECK(arithmetic(parse(job), {}, {}).find("precision.denormals = \"flush\"") != std::string::npos);
-  const Experiment kept = parse(job, {"precision.denormals=keep"});
-  CHECK_FALSE(flushes_denormals(kept, {"onednn"}));
-  CHECK(arithmetic(kept, {}, {}).find("denormals") == std::string::npos);
-  CHECK(hash(kept, {}, {}) != hash(parse(job), {}, {}));
-  CHECK(arithmetic_differences(arithmetic(kept, {}, {}), arithmetic(parse(job), {}, {})) ==
-        std::vector<std::string>{"precision.denormals = \"keep\" there",
-                                 "precision.denormals = \"flush\" here"});
-  CHECK(arithmetic_differences(arithmetic(kept, {}, {}), arithmetic(kept, {}, {})).empty());
 }
 
 TEST_CASE("the wire of the allreduce: formats, a scale that is a power of two, and f32's old hash") {
