@@ -161,9 +161,9 @@ void RunView::look_for_life() {
   long process = 0;
   std::array<char, 256> host{}, here{};
   const std::string holder = text_or_empty(folder_ / ".lock");
-  if (std::sscanf(holder.c_str(), "process %ld on %255s", &process, host.data()) != 2) return;
+  if (std::sscanf(holder.c_str(), "process %9ld on %255s", &process, host.data()) != 2) return;
   ::gethostname(here.data(), here.size() - 1);
-  if (std::string(host.data()) != here.data()) return;
+  if (process <= 0 || std::string(host.data()) != here.data()) return;
   if (::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH) return;
   state_.status = "killed";
   state_.exit_code = static_cast<int>(Exit::failed);

@@ -20,9 +20,11 @@ Deadline deadline_of(const std::string& limit) {
   if (!limit.empty()) end = now + parse_duration(limit);
   if (const char* scheduled = std::getenv("SLURM_JOB_END_TIME"); scheduled != nullptr) {
     const int64_t at = std::strtoll(scheduled, nullptr, 10);
-    const auto left =
-        std::chrono::system_clock::time_point(std::chrono::seconds(at)) - std::chrono::system_clock::now();
-    if (at > 0) end = std::min(end.value_or(now + left), now + left);
+    const auto today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const int64_t left = at - today.time_since_epoch().count();
+    // Ten years hence is no end; in nanoseconds it may be beyond what a clock can hold, and so seem past.
+    if (at > 0 && left < int64_t{10} * 365 * 86400)
+      end = std::min(end.value_or(Deadline::Clock::time_point::max()), now + std::chrono::seconds(left));
   }
   return end ? Deadline(*end) : Deadline();
 }

@@ -51,8 +51,9 @@ class Loop {
   struct Sums {
     Totals totals;
     RangeErrors wire;
-    bool stop = false, finite = true;  // on any rank; on all: the summed gradients and statistics
-    double gradient_norm = 0;          // of the mean over workers; this rank's word
+    bool finite = true;          // on all ranks: the summed gradients and statistics
+    const char* stop = nullptr;  // why the run is to end, asked on any rank
+    double gradient_norm = 0;    // of the mean over workers; this rank's word
   };
   Sums sum_over_ranks(const Totals& mine, int64_t step);
   std::string trouble_of(int64_t step, const Sums& sums);
@@ -157,7 +158,7 @@ Outcome Loop::run() {
                       .loss_scale = loss_scale_.matters() ? std::optional(loss_scale) : std::nullopt});
     if (!trouble.empty() && !left_out) return finish(Exit::diverged, "diverged", trouble, step);
     const bool last = step + 1 == schedule_.steps();
-    const bool leave = (sums.stop || step + 1 == job_.stop_after) && !last;
+    const bool leave = (sums.stop != nullptr || step + 1 == job_.stop_after) && !last;
     if (check_due(step, leave || save_due(step))) check_equal_weights(arena_.digest(), step);
     if (schedule_.evaluates(step)) evaluation(step, since);
     if (held_out_ && held_out_->nonfinite > 0)  // before these weights could become the newest checkpoint
@@ -167,8 +168,11 @@ Outcome Loop::run() {
     if ((last || leave) && !save(step + 1))
       return finish(disk_.last_code(), "failed",
                     "the state at the end could not be saved: " + disk_.last_failure(), step + 1);
-    if (leave)
-      return finish(Exit::time_limit, "time_limit", fmt::format("stopped after step {}", step), step + 1);
+    if (leave) {
+      const auto reason =
+          fmt::format("stopped after step {} {}", step, sums.stop ? sums.stop : "as --stop-after says");
+      return finish(Exit::time_limit, "time_limit", reason, step + 1);
+    }
     if (save_due(step) && !last) save_behind(step + 1);
   }
   return finish(Exit::ok, "completed", "", schedule_.steps());
@@ -229,7 +233,7 @@ void Loop::keep(StepTimes& times) {
 }
 
 Loop::Sums Loop::sum_over_ranks(const Totals& mine, int64_t step) {
-  const bool asked = (job_.stop != nullptr && job_.stop->load()) || time_is_short(step);
+  const bool signalled = job_.stop != nullptr && job_.stop->load(), hurried = time_is_short(step);
   RangeErrors wire;
   for (const RangeErrors& bucket : reducer_.range_errors()) wire += bucket;
   // A library's max(x, 0) may turn a NaN into 0, and the loss stays finite: the gradients and statistics are asked too.
@@ -238,13 +242,15 @@ Loop::Sums Loop::sum_over_ranks(const Totals& mine, int64_t step) {
   const double squared = vector.squared_norm(arena_.grads().first(gradients));
   const bool finite =
       std::isfinite(squared) && std::isfinite(vector.squared_norm(arena_.grads().subspan(gradients)));
-  std::array<int64_t, 9> sums{mine.images,    mine.correct1,   mine.correct5, mine.loss,     mine.nonfinite,
-                              wire.overflows, wire.underflows, asked ? 1 : 0, finite ? 0 : 1};
+  std::array<int64_t, 10> sums{mine.images,    mine.correct1,   mine.correct5, mine.loss, mine.nonfinite,
+                               wire.overflows, wire.underflows, !finite,       signalled, hurried};
   job_.comm.sum(sums);
   return {.totals = {sums[0], sums[1], sums[2], sums[3], sums[4]},
           .wire = {sums[5], sums[6]},
-          .stop = sums[7] > 0,
-          .finite = sums[8] == 0,
+          .finite = sums[7] == 0,
+          .stop = sums[8] > 0   ? "by a signal"
+                  : sums[9] > 0 ? "as the job's end is near (--time-limit, or SLURM_JOB_END_TIME)"
+                                : nullptr,
           .gradient_norm = std::sqrt(squared) / runs_.workers};
 }
 

@@ -232,6 +232,7 @@ TEST_CASE("a stop asked of one rank stops all after the same step, with a checkp
   const Outcome stopped = train_on(world(), run);
   CHECK(stopped.exit == Exit::time_limit);
   CHECK(stopped.steps == 1);
+  CHECK(stopped.reason == "stopped after step 0 by a signal");
   stop = false;
   run.checkpoints.resume = true;
   world().barrier();
@@ -329,6 +330,7 @@ TEST_CASE("a time limit that is near stops the run with a checkpoint to go on fr
   const Outcome stopped = train_on(world(), run);
   CHECK(stopped.exit == Exit::time_limit);
   CHECK(stopped.steps == 1);
+  CHECK_THAT(stopped.reason, Catch::Contains("the job's end is near"));
   run.deadline = {};
   run.checkpoints.resume = true;
   world().barrier();

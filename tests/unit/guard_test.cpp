@@ -1,14 +1,17 @@
 #include "train/guard.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <ctime>
 
-#include "base/error.h"
 #include "base/duration.h"
+#include "base/error.h"
 #include "train/deadline.h"
 
 namespace convoy {
 
-TEST_CASE("a gradient's norm is an outlier above twenty times the median of enough others, and no history itself") {
+TEST_CASE(
+    "a gradient's norm is an outlier above twenty times the median of enough others, and no history itself") {
   Guard guard(false, {});
   CHECK_FALSE(guard.outlier(0, 1e6));  // nothing to compare with yet
   for (int step = 1; step < 16; ++step) CHECK_FALSE(guard.outlier(step, 1.0 + 0.1 * (step % 3)));
@@ -55,6 +58,28 @@ TEST_CASE("a deadline is near when what has to be done before it would hardly fi
   CHECK(soon.near(50));
   CHECK_FALSE(soon.near(20));
   CHECK(Deadline(Deadline::Clock::now()).near(0));
+}
+
+TEST_CASE("a deadline is the earlier of a given one and the scheduler's; one beyond years is none") {
+  const auto scheduled = [](const std::string& seconds, const std::string& given = "") {
+    ::setenv("SLURM_JOB_END_TIME", seconds.c_str(), 1);
+    const Deadline found = deadline_of(given);
+    ::unsetenv("SLURM_JOB_END_TIME");
+    return found;
+  };
+  const auto in = [](int64_t seconds) { return std::to_string(::time(nullptr) + seconds); };
+  CHECK_FALSE(deadline_of("").set());
+  const double hour = scheduled(in(3600)).seconds_left();
+  CHECK(hour > 3500);
+  CHECK(hour <= 3600);
+  CHECK(scheduled(in(3600), "10:00").seconds_left() <= 600);
+  CHECK(scheduled(in(60), "10:00").seconds_left() <= 60);
+  CHECK(scheduled(in(-60)).near(0));
+  for (const char* none : {"", "0", "-1", "soon", "4294967294", "1000000000000", "9223372036854775807",
+                           "18446744073709551614"}) {
+    CHECK_FALSE(scheduled(none).set());
+    CHECK(scheduled(none, "10:00").set());
+  }
 }
 
 }  // namespace convoy
